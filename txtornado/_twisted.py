@@ -1,0 +1,214 @@
+"""Everything that leans on private parts of Twisted, in one place, each with a way around it.
+
+`SocketTransport` is Twisted's own TCP connection with four differences that a stream needs and
+that no public method gives: it sends at once when nothing is queued, it reports the errors of the
+operating system as they are, it starts paused, and it can be closed with nothing left to do.
+Streams also run over stock transports (see ``txtornado.iostream``); they only lose these four.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from errno import EAGAIN, EALREADY, EINPROGRESS, ENOBUFS, EWOULDBLOCK
+from typing import Any
+
+from twisted.internet import abstract, error, main, tcp
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.python.failure import Failure
+
+__all__ = ["DirectTransport", "SocketTransport", "use_socket_transport"]
+
+_TRY_AGAIN = (EAGAIN, EWOULDBLOCK, ENOBUFS)
+_CLOSED = error.ConnectionClosed("closed by this side")
+
+
+class DirectTransport(abstract.FileDescriptor):
+    """What `SocketTransport` and the transport of descriptor streams have in common."""
+
+    #: Nothing is read before `resumeProducing` is called.
+    starts_paused = True
+    _busy = False
+    _why: BaseException | None = None
+
+    def close(self) -> None:
+        """Close at once; whatever is still queued is dropped."""
+        if self.disconnected:
+            return
+        if self._busy:
+            # The reactor is in our doRead or doWrite: it disconnects us when that returns.
+            self._why = _CLOSED
+        else:
+            self.connectionLost(Failure(_CLOSED))
+
+    def wait_writable(self, producer: Any) -> None:
+        """Call ``producer.resumeProducing()`` whenever there is room, until it is unregistered."""
+        self.producer = producer
+        self.streamingProducer = False
+        self.startWriting()
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+        if not self.disconnected and (self.connected or not self.queued()):
+            if self.queued() or self.disconnecting:
+                self.startWriting()
+            else:
+                self.stopWriting()
+
+    def queued(self) -> bool:
+        """True while bytes that were given to ``write`` wait for the descriptor."""
+        return bool(self.dataBuffer) or bool(self._tempDataBuffer)
+
+    def doWrite(self) -> Any:
+        why = self._why
+        if why is not None:
+            return why
+        self._busy = True
+        try:
+            if self.disconnecting or self._writeDisconnecting or self.queued():
+                why = abstract.FileDescriptor.doWrite(self)
+            elif self.producer is not None and not self.streamingProducer:
+                self.producer.resumeProducing()
+            else:
+                self.stopWriting()
+        finally:
+            self._busy = False
+        return why or self._why
+
+    def logPrefix(self) -> str:
+        return "-"
+
+
+class SocketTransport(DirectTransport, tcp.Connection):
+    """A stream socket of any family, connected or about to be.
+
+    Takes the arguments that a listening port of Twisted passes to its transport class.
+    """
+
+    connecting = False
+
+    def __init__(
+        self,
+        skt: socket.socket,
+        protocol: Any,
+        client: object = None,
+        server: object = None,
+        sessionno: int = 0,
+        reactor: Any = None,
+        connected: bool = True,
+    ) -> None:
+        tcp.Connection.__init__(self, skt, protocol, reactor)
+        self.connected = connected
+
+    # -- connecting ---------------------------------------------------------------------
+
+    def connect(self, address: Any) -> None:
+        """Begin to connect; ``protocol.makeConnection`` or ``connectionLost`` tells the outcome.
+
+        Raises:
+            OSError: it failed already.
+        """
+        try:
+            self.socket.connect(address)
+        except OSError as e:
+            if e.errno not in (EINPROGRESS, EALREADY) and not (
+                e.errno in (EWOULDBLOCK, EAGAIN) and self.socket.family != socket.AF_UNIX
+            ):
+                raise
+        self.connecting = True
+        self.startWriting()
+
+    def _connect_ended(self) -> Any:
+        number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            return OSError(number, os.strerror(number))
+        self.connecting = False
+        self.connected = True
+        self.stopWriting()
+        self.protocol.makeConnection(self)
+        return self._why
+
+    # -- reading and writing ------------------------------------------------------------
+
+    def doRead(self) -> Any:
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError as e:
+            return e
+        if not data:
+            return main.CONNECTION_DONE
+        self._busy = True
+        try:
+            self.protocol.dataReceived(data)
+        finally:
+            self._busy = False
+        return self._why
+
+    def doWrite(self) -> Any:
+        if not self.connecting:
+            return DirectTransport.doWrite(self)
+        self._busy = True
+        try:
+            return self._connect_ended()
+        finally:
+            self._busy = False
+
+    def writeSomeData(self, data: Any) -> Any:
+        try:
+            return self.socket.send(data)
+        except OSError as e:
+            return 0 if e.errno in _TRY_AGAIN else e
+
+    def write(self, data: bytes) -> None:
+        if self.TLS or not self.connected or self.producer is not None or self.queued():
+            tcp.Connection.write(self, data)
+            return
+        sent = self.writeSomeData(data)
+        if isinstance(sent, BaseException):
+            # Not from here: our caller may be in the middle of something.
+            self._why = sent
+            self.startWriting()
+        elif sent < len(data):
+            tcp.Connection.write(self, bytes(memoryview(data)[sent:]))
+
+    # -- the end ------------------------------------------------------------------------
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self.connecting or reason.check(error.ConnectionLost):
+            reason = self._real_reason(reason)
+        tcp.Connection.connectionLost(self, reason)
+
+    def _real_reason(self, reason: Failure) -> Failure:
+        """Pollers report "gone" without saying why; the socket knows."""
+        skt = getattr(self, "socket", None)
+        if skt is None or isinstance(reason.value, OSError):
+            return reason
+        try:
+            number = skt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except OSError as e:
+            return Failure(e)
+        return Failure(OSError(number, os.strerror(number))) if number else reason
+
+    # -- addresses ----------------------------------------------------------------------
+
+    def getHost(self) -> Any:
+        return _address(self.socket.family, self.socket.getsockname())
+
+    def getPeer(self) -> Any:
+        return _address(self.socket.family, self.socket.getpeername())
+
+
+def _address(family: int, address: Any) -> Any:
+    if family == socket.AF_INET:
+        return IPv4Address("TCP", *address)
+    if family == socket.AF_INET6:
+        return IPv6Address("TCP", *address)
+    return UNIXAddress(address or None)
+
+
+def use_socket_transport(port: Any) -> None:
+    """Let what a listening port of Twisted accepts run on `SocketTransport`, if it can be told."""
+    if isinstance(port, tcp.Port) and hasattr(port, "transport"):
+        port.transport = SocketTransport

@@ -1,0 +1,587 @@
+"""Between a stream and the engine: `Channel` moves bytes and events, and knows when to stop.
+
+A channel is the stream's consumer.  Bytes go into the engine, the events that come out go to the
+delegate at once, in the same turn of the reactor.  One loop (`Channel._pump`) does that, and it
+runs until something blocks it: a delegate that returned an awaitable, a response that is not
+finished, a peer that does not read.  Whatever unblocks it runs the loop again.  What comes in
+meanwhile is kept, up to a limit, at which the stream stops reading.
+
+The rules:
+
+* ``_blocked`` stops the loop; whoever sets it sees to it that somebody clears it, or the
+  connection is at its end.
+* A delegate hears of the end of its message once: ``finish`` or ``on_connection_close``, or
+  nothing when the stream was detached.
+* Malformed input ends the connection, with an answer if there can be one, and with one line in the
+  log.  An exception of the application does, too, and is logged with its traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import implementer
+
+from txtornado.concurrent import Future, as_future, done_future, new_future
+from txtornado.http1connection._connection import HTTP1Connection, closed_future
+from txtornado.http1connection._decompress import DecompressingDelegate
+from txtornado.http1connection._engine import CONTINUE, HTTP1Engine
+from txtornado.http1connection._heads import HeadTooLargeError
+from txtornado.http1connection._parameters import HTTP1ConnectionParameters
+from txtornado.http1connection._states import Event, ProtocolStateError, State
+from txtornado.http1connection._timers import BodyTimer
+from txtornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPOutputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from txtornado.interfaces import IStreamConsumer
+from txtornado.ioloop import IOLoop
+from txtornado.iostream import StreamClosedError, UnsatisfiableReadError
+from txtornado.log import app_log, gen_log
+
+__all__ = ["Channel"]
+
+_HEAD, _DATA, _END = Event.HEAD, Event.DATA, Event.END
+_BODY, _DONE = State.BODY, State.DONE
+
+#: A peer that goes away like this ends its message all the same, if the message ends so.
+_GONE = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+#: How many messages of one connection are read before other connections get their turn.
+_MESSAGES_PER_TURN = 64
+
+
+@implementer(IStreamConsumer)
+class Channel:
+    """The connection below the exchanges; used as it is for single ones, mostly a client's.
+
+    Args:
+        stream: the stream.
+        is_client: our role.
+        params: limits and options.
+        context: names the peer in log messages.
+    """
+
+    _body_timer: BodyTimer | None = None
+    _read_future: Future[bool] | None = None
+    _exchange: HTTP1Connection | None = None
+    _delegate: HTTPMessageDelegate | None = None
+    _reading = False  # the delegate has got a head and waits for the rest
+    _pumping = False
+    _blocked = False
+    _undrained = False  # the stream has bytes of ours that it could not send
+    _paused = False  # the stream was told to stop reading
+    _ended = False  # closed, closing or detached: nothing more is to happen
+
+    def __init__(
+        self,
+        stream: Any,
+        is_client: bool,
+        params: HTTP1ConnectionParameters,
+        context: object | None,
+    ) -> None:
+        self.stream = stream
+        self.params = params
+        self.context = context
+        self._backlog = params.chunk_size
+        self.engine = HTTP1Engine(
+            is_client,
+            max_header_size=params.max_header_size,
+            chunk_size=params.chunk_size,
+            keep_alive=not params.no_keep_alive,
+        )
+
+    # ----------------------------------------------------------------- from the stream
+
+    def data_received(self, data: bytes) -> None:
+        """See `txtornado.interfaces.IStreamConsumer`."""
+        if self._ended:
+            return
+        self.engine.receive_data(data)
+        if self._blocked or self._pumping:
+            self._limit_backlog()
+        else:
+            self._pump()
+
+    def stream_closed(self, error: BaseException | None) -> None:
+        """See `txtornado.interfaces.IStreamConsumer`."""
+        if self._ended:
+            return
+        self.engine.receive_eof()
+        if self.engine.is_client and (error is None or isinstance(error, _GONE)):
+            # What was received may be the whole response, even if it waits to be read.
+            if not self._blocked and not self._pumping:
+                self._pump()
+            return
+        self._lost(error)
+
+    def _limit_backlog(self) -> None:
+        if not self._paused and len(self.engine.buffer) > self._backlog:
+            self._paused = True
+            self.stream.pause_reading()
+
+    # ------------------------------------------------------------------------- the loop
+
+    def _pump(self, then: Callable[[], None] | None = None, after: Any = None) -> None:
+        """Handle events until there are none, or something blocks.
+
+        Args:
+            then: comes before the first event.
+            after: a finished Future that must not have failed, before that.
+        """
+        engine = self.engine
+        turns = _MESSAGES_PER_TURN
+        self._pumping = True
+        try:
+            if after is not None:
+                after.result()
+            if then is not None:
+                then()
+            while not self._blocked:
+                event = engine.next_event()
+                if event is _HEAD:
+                    turns -= 1
+                    self._on_head()
+                elif event is _DATA:
+                    self._on_data()
+                elif event is _END:
+                    self._on_end()
+                elif event is Event.NEED_DATA:
+                    self._on_need_data()
+                    break
+                else:
+                    self._on_rare(event)
+                    if event is Event.PAUSED or event is Event.EOF:
+                        break
+                if not turns and not self._blocked:
+                    self._yield()
+        except HTTPInputError as error:
+            self._refuse(error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._pumping = False
+
+    def _on_head(self) -> None:
+        engine = self.engine
+        delegate = self._open_message()
+        self._reading = True
+        wait = delegate.headers_received(engine.start_line, engine.headers)
+        if wait is None:
+            self._after_head()
+        else:
+            self._wait(wait, self._after_head)
+
+    def _after_head(self) -> None:
+        if self._ended:
+            return
+        engine = self.engine
+        if engine.receiving is _DONE:
+            self._on_end()
+            return
+        assert self._exchange is not None
+        engine.start_body(self._exchange.body_limit())
+        if engine.sending is _DONE and not engine.is_client:
+            self._close_early()
+            return
+        if engine.expects_continue:
+            self._transmit(CONTINUE)
+        timeout = self._exchange._body_timeout or self.params.body_timeout
+        if timeout:
+            self._body_timer = BodyTimer(timeout, self._body_timed_out)
+
+    def _on_data(self) -> None:
+        assert self._delegate is not None
+        wait = self._delegate.data_received(self.engine.buffer.data)
+        if wait is not None:
+            self._wait(wait, self._after_data)
+        elif self.engine.sending is _DONE:
+            self._after_data()
+
+    def _after_data(self) -> None:
+        if self.engine.sending is _DONE and not self.engine.is_client and not self._ended:
+            self._close_early()
+
+    def _on_end(self) -> None:
+        if self._body_timer is not None:
+            self._stop_body_timer()
+        delegate = self._delegate
+        assert delegate is not None
+        self._reading = False
+        try:
+            delegate.finish()
+        except Exception:
+            self._reading = True  # so that on_connection_close follows
+            raise
+        if self._ended:
+            return
+        if self.engine.sending is _DONE:
+            self._exchange_over()
+        if self._read_future is not None:
+            self._resolve(True)
+
+    def _on_need_data(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.stream.resume_reading()
+
+    def _on_rare(self, event: Event) -> None:
+        if event is Event.PAUSED:
+            self._limit_backlog()
+        elif event is Event.YIELD:
+            self._yield()
+        elif event is Event.INFO:
+            self._on_info()
+        elif event is Event.EOF:
+            self._lost(None)
+
+    def _on_info(self) -> None:
+        engine = self.engine
+        delegate = self._open_message()
+        self._reading = True
+        wait = delegate.headers_received(engine.start_line, engine.headers)
+        if wait is not None:
+            self._wait(wait, None)
+
+    def _open_message(self) -> HTTPMessageDelegate:
+        """The delegate for the head that has just come."""
+        if self._delegate is None:
+            raise HTTPInputError("unexpected message")
+        return self._delegate
+
+    # -------------------------------------------------------------------------- pausing
+
+    def _wait(self, awaitable: Any, then: Callable[[], None] | None) -> None:
+        """Go on when ``awaitable`` is done, with ``then`` first."""
+        if self._ended:
+            then = None
+        future = as_future(awaitable)
+        if future.done():
+            future.result()
+            if then is not None:
+                then()
+            return
+        self._blocked = True
+        future.add_done_callback(functools.partial(self._resume, then))
+
+    def _resume(self, then: Callable[[], None] | None, future: Future[Any]) -> None:
+        if self._ended:
+            self._note_late_failure(future)
+            return
+        self._blocked = False
+        self._pump(then, future)
+
+    @staticmethod
+    def _note_late_failure(future: Future[Any]) -> None:
+        """The connection has gone while a delegate was busy: errors still have to be seen."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not isinstance(error, (StreamClosedError, HTTPInputError)):
+            app_log.error("Uncaught exception", exc_info=error)
+
+    def _yield(self) -> None:
+        """Let other connections have their turn."""
+        self._blocked = True
+        IOLoop.current().add_callback(self._go_on)
+
+    def _go_on(self, future: Any = None) -> None:
+        if not self._ended:
+            self._blocked = False
+            self._pump()
+
+    # -------------------------------------------------------------------------- sending
+
+    def send_head(
+        self,
+        exchange: HTTP1Connection,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None,
+    ) -> Future[None]:
+        """The work of `HTTP1Connection.write_headers`."""
+        self._claim(exchange)
+        data = self.engine.send_head(start_line, headers)
+        if chunk:
+            try:
+                data += self.engine.send_data(chunk)
+            except HTTPOutputError:
+                self.stream.close()
+                raise
+        return self._transmit(data)
+
+    def send_data(self, exchange: HTTP1Connection, chunk: bytes) -> Future[None]:
+        """The work of `HTTP1Connection.write`."""
+        self._claim(exchange)
+        try:
+            data = self.engine.send_data(chunk)
+        except HTTPOutputError:
+            self.stream.close()
+            raise
+        return self._transmit(data)
+
+    def send_message(
+        self,
+        exchange: HTTP1Connection,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        body: bytes,
+    ) -> None:
+        """The work of `HTTP1Connection.write_response`."""
+        if self._exchange is not exchange:
+            self._claim(exchange)
+        try:
+            data = self.engine.send_message(start_line, headers, body)
+        except HTTPOutputError:
+            self.stream.close()
+            raise
+        try:
+            if not self.stream.send(data):
+                self._undrained = True
+        except StreamClosedError:
+            return
+        if not self._pumping:
+            self._after_finish()
+
+    def finish(self, exchange: HTTP1Connection) -> None:
+        """The work of `HTTP1Connection.finish`."""
+        self._claim(exchange)
+        try:
+            data = self.engine.finish()
+        except HTTPOutputError:
+            if self.stream.closed():
+                return
+            self.stream.close()
+            raise
+        if data:
+            self._transmit(data)
+        if not self._pumping and not self._ended:
+            self._after_finish()
+
+    def _claim(self, exchange: HTTP1Connection) -> None:
+        """Only the present exchange may write."""
+        if self._exchange is exchange:
+            return
+        if self._exchange is not None:
+            raise ProtocolStateError(self.engine.role, Event.HEAD, State.DONE)
+        self._exchange = exchange
+        if exchange.no_keep_alive:
+            self.engine.keep_alive = False
+
+    def _transmit(self, data: bytes) -> Future[None]:
+        if not data:
+            return done_future()
+        stream = self.stream
+        try:
+            if stream.send(data):
+                return done_future()
+        except StreamClosedError as error:
+            return closed_future(error)
+        self._undrained = True
+        return stream.drained()  # type: ignore[no-any-return]
+
+    def _after_finish(self) -> None:
+        """Our message ended, outside of the loop."""
+        engine = self.engine
+        if engine.receiving is _DONE:
+            if self._read_future is None:
+                self._exchange_over()
+                if not self._blocked:
+                    self._pump()
+        elif not engine.is_client and engine.receiving is _BODY:
+            self._close_early()
+
+    # ----------------------------------------------------------------- ends of exchanges
+
+    def _exchange_over(self) -> None:
+        """Both messages are complete: on to the next, or to the end."""
+        engine = self.engine
+        exchange = self._exchange
+        if engine.switched:
+            self._blocked = True  # until somebody detaches the stream
+            return
+        if exchange is not None:
+            if exchange.no_keep_alive:
+                engine.keep_alive = False
+            exchange._over = not engine.is_client
+            exchange._channel = None if exchange._over else self
+            exchange._close_callback = None
+        self._exchange = None
+        self._delegate = None
+        if not engine.keep_alive:
+            self._close_when_sent()
+            return
+        engine.next_exchange()
+        if self._undrained:
+            self._wait_until_sent(self._go_on)
+        else:
+            self._idle()
+
+    def _idle(self) -> None:
+        """The connection waits for the next message to begin."""
+
+    def _wait_until_sent(self, then: Callable[[Any], None]) -> None:
+        """Block until the peer has taken what we sent: who does not read gets no more answers."""
+        self._blocked = True
+        self._undrained = False
+        self.stream.drained().add_done_callback(then)
+
+    def _close_when_sent(self) -> None:
+        if self._undrained:
+            self._wait_until_sent(self._close_now)
+        else:
+            self._close_now()
+
+    def _close_now(self, future: Any = None) -> None:
+        if future is not None and not future.cancelled():
+            future.exception()
+        self._blocked = True
+        if self.stream is not None:
+            self.stream.close()
+
+    def _close_early(self) -> None:
+        """We have answered without waiting for all of the request, and do not want the rest."""
+        self._blocked = True
+        self.engine.keep_alive = False
+        self._interrupt()
+        self._close_when_sent()
+
+    def _refuse(self, error: HTTPInputError) -> None:
+        """The peer sent what it must not."""
+        if self._ended:
+            return
+        engine = self.engine
+        self._blocked = True
+        if engine.is_client and isinstance(error, HeadTooLargeError):
+            reason = UnsatisfiableReadError(f"{error}: over {self.params.max_header_size} bytes")
+            gen_log.info("Unsatisfiable read, closing connection: %s", reason)
+            self.stream.close(exc_info=(type(reason), reason, None))
+        else:
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+            if not engine.is_client and engine.sending is State.IDLE:
+                status = getattr(error, "status", "400 Bad Request")
+                self._transmit(f"HTTP/1.1 {status}\r\n\r\n".encode("ascii"))
+            self._interrupt()
+            self._close_when_sent()
+        self._resolve(False)
+
+    def _fail(self, error: Exception) -> None:
+        """The application failed: there is no telling what state the exchange is in."""
+        if self._ended and isinstance(error, StreamClosedError):
+            return
+        app_log.error("Uncaught exception", exc_info=error)
+        self._blocked = True
+        self._interrupt()
+        if self.stream is not None:
+            self.stream.close()
+        self._resolve(False)
+
+    def _interrupt(self) -> None:
+        """Tell the delegate that the rest of its message will not come."""
+        self._stop_body_timer()
+        delegate = self._delegate
+        if self._reading and delegate is not None:
+            self._reading = False
+            self._delegate = None
+            if self._exchange is not None:
+                self._exchange._close_callback = None
+            try:
+                delegate.on_connection_close()
+            except Exception as error:
+                app_log.error("Uncaught exception", exc_info=error)
+
+    def _lost(self, error: BaseException | None) -> None:
+        """The stream is closed."""
+        if self._ended:
+            return
+        self._ended = self._blocked = True
+        exchange = self._exchange
+        callback = None
+        if exchange is not None:
+            callback = exchange._close_callback
+            exchange._close_callback = None
+            exchange._channel = None
+            exchange._over = True
+        if self._reading:
+            self._interrupt()
+        elif callback is not None and self.engine.sending is not _DONE:
+            IOLoop.current().add_callback(callback)
+        self._exchange = None
+        self._delegate = None
+        self._resolve(False)
+        self._gone()
+
+    def _gone(self) -> None:
+        """The channel carries nothing any more: closed, or given away."""
+        self._stop_body_timer()
+
+    def detach(self, exchange: HTTP1Connection) -> None:
+        """The work of `HTTP1Connection.detach`."""
+        if self._ended:
+            return
+        self._ended = self._blocked = True
+        self._reading = False
+        stream, self.stream = self.stream, None
+        rest = self.engine.switch()
+        exchange._channel = None
+        exchange._close_callback = None
+        exchange._over = True
+        self._exchange = None
+        self._delegate = None
+        stream.set_consumer(None)
+        if rest:
+            stream.unread(rest)
+        if self._paused:
+            stream.resume_reading()
+        self._resolve(False)
+        self._gone()
+
+    # ---------------------------------------------------------------------- single reads
+
+    def read_message(
+        self, exchange: HTTP1Connection, delegate: HTTPMessageDelegate
+    ) -> Future[bool]:
+        """The work of `HTTP1Connection.read_response`."""
+        self._claim(exchange)
+        if self._read_future is not None:
+            raise RuntimeError("read_response is already waiting for a message")
+        self._delegate = self._prepared(delegate, exchange)
+        self._read_future = future = new_future()
+        self.stream.set_consumer(self)
+        if self._paused:
+            self._on_need_data()
+        if not self._blocked and len(self.engine.buffer):
+            self._pump()
+        if not future.done() and not self._ended and not self._blocked and self.stream.closed():
+            self.stream_closed(getattr(self.stream, "error", None))
+        return future
+
+    def _prepared(
+        self, delegate: HTTPMessageDelegate, exchange: HTTP1Connection
+    ) -> HTTPMessageDelegate:
+        if self.params.decompress:
+            return DecompressingDelegate(delegate, self.params.chunk_size, exchange.body_limit)
+        return delegate
+
+    def _resolve(self, result: bool) -> None:
+        future = self._read_future
+        if future is not None:
+            self._read_future = None
+            if not future.done():
+                future.set_result(result)
+
+    # ---------------------------------------------------------------------------- timers
+
+    def _body_timed_out(self) -> None:
+        self._body_timer = None
+        gen_log.info("Timeout reading body from %s", self.context)
+        self._close_now()
+
+    def _stop_body_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None

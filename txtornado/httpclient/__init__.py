@@ -1,0 +1,29 @@
+"""HTTP clients: one interface, several implementations.
+
+`AsyncHTTPClient` is the interface; calling it makes an instance of the implementation that
+`AsyncHTTPClient.configure` chose.  An implementation may as well be used by its own name:
+
+* `txtornado.simple_httpclient.SimpleAsyncHTTPClient`, on txtornado's own HTTP/1 engine;
+* `txtornado.treq_httpclient.TreqAsyncHTTPClient`, on treq and Twisted's connection pool;
+* ``txtornado.curl_httpclient.CurlAsyncHTTPClient``, on libcurl.
+
+`HTTPClient` is the same for programs without a running loop, and
+``python -m txtornado.httpclient URL`` for the command line.
+"""
+
+from txtornado.httpclient._blocking import HTTPClient
+from txtornado.httpclient._client import AsyncHTTPClient
+from txtornado.httpclient._main import main
+from txtornado.httpclient._request import HTTPRequest, _RequestProxy
+from txtornado.httpclient._response import HTTPClientError, HTTPError, HTTPResponse
+
+__all__ = [
+    "AsyncHTTPClient",
+    "HTTPClient",
+    "HTTPClientError",
+    "HTTPError",
+    "HTTPRequest",
+    "HTTPResponse",
+    "_RequestProxy",
+    "main",
+]

@@ -1,0 +1,314 @@
+"""`SSLIOStream`: streams over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket as socket_module
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IHandshakeListener, IProtocolNegotiationFactory
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from typing import Self
+from zope.interface import implementer
+
+from txtornado.iostream import _old_style
+from txtornado.iostream._base import _seen
+from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
+from txtornado.iostream._info import TLSSocket
+from txtornado.iostream._socket import IOStream
+from txtornado.iostream.tls import ContextConnectionCreator
+from txtornado.log import gen_log
+
+__all__ = ["SSLIOStream", "tls_factory"]
+
+#: Seconds that a peer has to read what is left when its connection is closed.
+_LINGER = 30.0
+
+
+@functools.cache
+def _default_context(server_side: bool) -> ssl.SSLContext:
+    return ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH
+    )
+
+
+def tls_factory(
+    ssl_options: Any, server_side: bool, server_hostname: str | None, reactor: Any
+) -> TLSMemoryBIOFactory:
+    """Twisted's TLS factory for options of any kind."""
+    from txtornado.netutil import ssl_options_to_context
+
+    if ssl_options is None:
+        ssl_options = _default_context(server_side)
+    elif isinstance(ssl_options, dict):
+        ssl_options = ssl_options_to_context(ssl_options, server_side=server_side)
+    if isinstance(ssl_options, ssl.SSLContext):
+        ssl_options = ContextConnectionCreator(ssl_options, server_hostname)
+    factory = TLSMemoryBIOFactory(ssl_options, not server_side, Factory(), reactor)
+    factory.protocol = TLSMemoryBIOProtocol
+    return factory
+
+
+@implementer(IHandshakeListener)
+class SSLIOStream(IOStream):
+    """A stream over TLS.
+
+    Args:
+        socket: a socket that is not connected yet; or a connected one, as it is or wrapped
+            with ``ssl.SSLContext.wrap_socket(..., do_handshake_on_connect=False)``; or, ours,
+            a transport that speaks TLS already.
+        *args: those of `BaseIOStream`.
+        ssl_options: a dict or an `ssl.SSLContext` (see
+            `txtornado.netutil.ssl_options_to_context`), or, ours, a connection creator of
+            Twisted's such as ``CertificateOptions``.  By default certificates are checked.
+        server_side: for sockets that were not wrapped: which side this is; ours.
+        server_hostname: what the server's certificate is checked against; ours, others give
+            it to `connect`.
+    """
+
+    #: Seconds that a handshake may take; None: any time.
+    handshake_timeout: float | None = 60.0
+
+    _handshaken = False
+    _handshake_future: asyncio.Future[Any] | None = None
+    _handshake_timer: Any = None
+    _linger: Any = None
+    _tls_factory: TLSMemoryBIOFactory | None = None
+    _server_hostname: str | None = None
+    _server_side = False
+    _ssl_options: Any = None
+
+    def __init__(
+        self,
+        socket: Any = None,
+        *args: Any,
+        ssl_options: Any = None,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._ssl_options = ssl_options
+        self._server_side = server_side
+        self._server_hostname = server_hostname
+        if isinstance(socket, ssl.SSLSocket):
+            socket = self._unwrapped(socket)
+        super().__init__(socket, *args, **kwargs)
+        if self._socket is not None:
+            self._start()
+
+    def _unwrapped(self, wrapped: ssl.SSLSocket) -> Any:
+        if wrapped.version() is not None:
+            raise ValueError(
+                "the TLS handshake is done already: wrap the socket with "
+                "do_handshake_on_connect=False and let SSLIOStream do it"
+            )
+        self._ssl_options = wrapped.context
+        self._server_side = bool(wrapped.server_side)
+        self._server_hostname = wrapped.server_hostname
+        family, kind, proto = wrapped.family, wrapped.type, wrapped.proto
+        return socket_module.socket(family, kind, proto, wrapped.detach())
+
+    @property
+    def socket(self) -> Any:
+        """The socket with the methods of `ssl.SSLSocket` that tell about the connection."""
+        if self._closed:
+            return None
+        tls = self.transport
+        if not isinstance(tls, TLSMemoryBIOProtocol):
+            return super().socket
+        return TLSSocket(getattr(tls.transport, "socket", None), tls.getHandle())
+
+    @property
+    def secure(self) -> bool:
+        return True
+
+    def get_ssl_certificate(self, binary_form: bool = False) -> Any:
+        """The peer's certificate: `ssl.SSLSocket.getpeercert`; None when there is none; ours."""
+        sock = self.socket
+        return None if sock is None else sock.getpeercert(binary_form)
+
+    # -- the beginning ------------------------------------------------------------------
+
+    def connect(
+        self: Self,
+        address: Any,
+        server_hostname: str | None = None,
+        callback: Callable[[], Any] | None = None,
+    ) -> asyncio.Future[Self]:
+        if server_hostname is not None and not callable(server_hostname):
+            self._server_hostname = server_hostname
+        return super().connect(address, server_hostname, callback)
+
+    connect.__doc__ = IOStream.connect.__doc__
+
+    def wait_for_handshake(
+        self: Self, callback: Callable[[], Any] | None = None
+    ) -> asyncio.Future[Self]:
+        """Wait for the handshake, after which certificates and ALPN are known (Tornado 4.2).
+
+        For streams of a server, and after `start_tls`; `connect` waits by itself.
+
+        Returns:
+            The stream itself.
+
+        Raises:
+            RuntimeError: somebody waits already.
+            ssl.SSLError: from the result: the handshake failed.
+        """
+        if self._handshake_future is not None and not self._handshake_future.done():
+            raise RuntimeError("Already waiting")
+        future = self._new_future()
+        if self._handshaken:
+            future.set_result(self)
+        elif self._closed:
+            self._fail(future)
+        else:
+            self._handshake_future = future
+        return _old_style.call_when_done(self, future, callback, with_result=False)
+
+    def makeConnection(self, transport: Any) -> None:
+        if self._closed:
+            transport.loseConnection()
+        elif isinstance(transport, TLSMemoryBIOProtocol):
+            self._begin(transport)
+        else:
+            self._wrap(transport)
+
+    def _wrap(self, transport: Any, early: bytes = b"") -> None:
+        """Begin TLS on a connection."""
+        self._connecting = False
+        self.transport = transport
+        try:
+            factory = self._tls_factory or tls_factory(
+                self._ssl_options, self._server_side, self._server_hostname, self.io_loop.reactor
+            )
+            tls = TLSMemoryBIOProtocol(factory, self)
+            if hasattr(transport, "protocol"):
+                transport.protocol = tls
+            tls.makeConnection(transport)
+        except Exception as e:  # such as: check_hostname needs a server_hostname
+            self.close(exc_info=e)
+            return
+        if early:
+            tls.dataReceived(early)
+
+    def _take_over(self: Self, plain: IOStream) -> asyncio.Future[Self]:
+        future = self.wait_for_handshake()
+        callback, plain._close_callback = plain._close_callback, None
+        transport, early = plain._hand_over(None)
+        self._wrap(transport, early)
+        if "dataReceived" in plain.__dict__:
+            plain.__dict__["dataReceived"] = self.transport.dataReceived
+            plain.__dict__["connectionLost"] = self.transport.connectionLost
+        if callback is not None:
+            self.set_close_callback(callback)
+        future.add_done_callback(self._close_if_cancelled)
+        return future
+
+    def _close_if_cancelled(self, future: asyncio.Future[Any]) -> None:
+        if future.cancelled():
+            self.close()
+
+    def _begin(self, tls: TLSMemoryBIOProtocol) -> None:
+        """The TLS layer is there, and about to shake hands."""
+        self._connecting = True
+        IOStream.makeConnection(self, tls)
+
+    def _established(self, wanted: bool) -> None:
+        self._blocked = True
+        tls = self.transport
+        self._paused = False
+        resume = getattr(tls, "resumeProducing", None)
+        if resume is not None:
+            resume()
+        if self.handshake_timeout is not None:
+            self._handshake_timer = self.io_loop.call_later(
+                self.handshake_timeout, self._handshake_late
+            )
+        transport = getattr(tls, "transport", None)
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = self.read_chunk_size
+
+    def _handshake_late(self) -> None:
+        self._handshake_timer = None
+        self.close(
+            exc_info=TimeoutError(f"the TLS handshake took more than {self.handshake_timeout} s")
+        )
+
+    def handshakeCompleted(self) -> None:
+        """The handshake is done; called by the TLS layer."""
+        if self._closed or self._handshaken:
+            return
+        self._handshaken = True
+        self._connecting = False
+        self._cancel_timer()
+        self._announce()
+        future, self._handshake_future = self._handshake_future, None
+        if future is not None and not future.done():
+            future.set_result(self)
+        if self._read is None and self.consumer is None and self._close_callback is None:
+            self.pause_reading()
+        self._blocked = False
+        self._flush()
+
+    def _cancel_timer(self) -> None:
+        timer, self._handshake_timer = self._handshake_timer, None
+        if timer is not None:
+            self.io_loop.remove_timeout(timer)
+
+    # -- the end ------------------------------------------------------------------------
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._linger is not None and self._linger.active():
+            self._linger.cancel()
+        self._linger = None
+        if self._closed:
+            return
+        error = cause_of(reason.value)
+        if isinstance(error, ssl.SSLError) and not is_reset(error):
+            gen_log.warning("SSL Error on %s %s: %s", self.fileno(), self._peer(), error)
+        super().connectionLost(reason)
+
+    def _peer(self) -> str:
+        try:
+            return str(self.socket.getpeername())
+        except (OSError, AttributeError):
+            return "(not connected)"
+
+    def _close_transport(self) -> None:
+        self._cancel_timer()
+        tls = self.transport
+        if not isinstance(tls, TLSMemoryBIOProtocol) or self._lost:
+            super()._close_transport()
+            return
+        raw = tls.transport
+        if not self._handshaken:
+            getattr(raw, "close", raw.loseConnection)()
+            return
+        tls.unregisterProducer()
+        tls.loseConnection()
+        queued = getattr(raw, "queued", None)
+        if queued is not None and not queued():
+            raw.close()
+            return
+        # Neither a full queue nor a missing close_notify of the peer's shall keep it forever.
+        raw.loseConnection()
+        self._linger = self.io_loop.reactor.callLater(_LINGER, raw.abortConnection)
+
+    def _pending_futures(self) -> list[asyncio.Future[Any] | None]:
+        future, self._handshake_future = self._handshake_future, None
+        connect = self._connect_future
+        if isinstance(self.error, ssl.SSLError):
+            for pending in (future, connect):
+                if pending is not None and not pending.done():
+                    pending.set_exception(self.error)
+                    _seen(pending)
+        return [future, *super()._pending_futures()]
+
+
+_ = (IProtocolNegotiationFactory, StreamClosedError)

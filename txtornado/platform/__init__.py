@@ -1,0 +1,1 @@
+"""Bridges between the loop and its surroundings: asyncio, Twisted, resolvers."""

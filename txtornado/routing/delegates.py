@@ -1,0 +1,126 @@
+"""Delegates that carry a message to where a router sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from txtornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from txtornado.log import app_log
+
+if TYPE_CHECKING:
+    from txtornado.routing.routers import Router
+
+__all__ = ["CallableDelegate", "NotFoundDelegate", "RoutingDelegate"]
+
+
+class RoutingDelegate(HTTPMessageDelegate):
+    """Asks a router for the request's delegate once the head is there; hands all on to it."""
+
+    def __init__(self, router: Router, server_conn: object, request_conn: HTTPConnection) -> None:
+        self.router = router
+        self.server_conn = server_conn
+        self.request_conn = request_conn
+        self.delegate: HTTPMessageDelegate | None = None
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        request = HTTPServerRequest(
+            connection=self.request_conn,
+            server_connection=self.server_conn,
+            start_line=start_line,  # type: ignore[arg-type]  # a server's are requests
+            headers=headers,
+        )
+        delegate = self.router.find_handler(request)
+        if delegate is None:
+            app_log.debug("No delegate for %s %s", request.method, request.uri)
+            delegate = NotFoundDelegate(self.request_conn)
+        self.delegate = delegate
+        return delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        assert self.delegate is not None
+        return self.delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        assert self.delegate is not None
+        self.delegate.finish()
+
+    def on_connection_close(self) -> None:
+        # It may close before the head is complete.
+        if self.delegate is not None:
+            self.delegate.on_connection_close()
+
+
+class NotFoundDelegate(HTTPMessageDelegate):
+    """Answers 404 with an empty body."""
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self.connection = connection
+
+    def finish(self) -> None:
+        self.connection.write_headers(
+            ResponseStartLine("HTTP/1.1", 404, "Not Found"), HTTPHeaders({"Content-Length": "0"})
+        )
+        self.connection.finish()
+
+
+class CallableDelegate(HTTPMessageDelegate):
+    """Collects a request and calls a function with it: Tornado 2.3's way to take requests.
+
+    Args:
+        callback: called with the request when its body is complete and parsed.
+        request: the request, when its head is there already.
+        connection: for a request to be made from the head.
+        server_connection: likewise.
+    """
+
+    def __init__(
+        self,
+        callback: Callable[[HTTPServerRequest], Any],
+        request: HTTPServerRequest | None = None,
+        connection: HTTPConnection | None = None,
+        server_connection: object | None = None,
+    ) -> None:
+        self.callback = callback
+        self.request = request
+        self.connection = connection
+        self.server_connection = server_connection
+        self._chunks: list[bytes] = []
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        assert isinstance(start_line, RequestStartLine)
+        if self.request is None:
+            self.request = HTTPServerRequest(
+                connection=self.connection,
+                server_connection=self.server_connection,
+                start_line=start_line,
+                headers=headers,
+            )
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._chunks.append(chunk)
+        return None
+
+    def finish(self) -> None:
+        request = self.request
+        assert request is not None
+        if self._chunks:
+            request.body = b"".join(self._chunks)
+            self._chunks.clear()
+        request._parse_body()
+        self.callback(request)
+
+    def on_connection_close(self) -> None:
+        self._chunks.clear()

@@ -1,0 +1,80 @@
+"""What a request's head says, and whether the request makes sense."""
+
+import base64
+
+from txtornado import version
+from txtornado.httpclient import HTTPRequest
+from txtornado.httputil import HTTPHeaders, RequestStartLine, encode_username_password
+from txtornado.simple_httpclient._target import Target
+
+__all__ = ["check_request", "request_head"]
+
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+METHODS = WITH_BODY | {"GET", "HEAD", "DELETE", "OPTIONS"}
+UNSUPPORTED = ("proxy_host", "proxy_port", "proxy_username", "proxy_password", "proxy_auth_mode")
+
+
+def check_request(request: HTTPRequest) -> None:
+    """Refuse what this client cannot do, and what is probably a mistake.
+
+    Raises:
+        NotImplementedError: the request asks for a proxy.
+        KeyError: its method is unknown.
+        ValueError: it has a body where none belongs or none where one does, or authentication
+            that this client does not know.
+    """
+    for name in UNSUPPORTED:
+        if getattr(request, name):
+            raise NotImplementedError(
+                f"{name} is not supported by SimpleAsyncHTTPClient: configure another client"
+            )
+    if request.auth_mode not in (None, "basic"):
+        raise ValueError(f"unsupported auth_mode {request.auth_mode!r}")
+    if request.body is not None and request.body_producer is not None:
+        raise ValueError("body and body_producer exclude each other")
+    if request.allow_nonstandard_methods:
+        return
+    if request.method not in METHODS:
+        raise KeyError(f"unknown method {request.method}")
+    has_body = request.body is not None or request.body_producer is not None
+    if has_body != (request.method in WITH_BODY):
+        not_ = "" if has_body else "not "
+        raise ValueError(
+            f"Body must {not_}be None for method {request.method} "
+            "(unless allow_nonstandard_methods is true)"
+        )
+
+
+def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine, HTTPHeaders]:
+    """The start line and the headers of ``request``, whose own headers are left alone."""
+    # Host comes first (RFC 9110, section 7.2).
+    headers = HTTPHeaders({"Host": request.headers.get("Host", target.authority)})
+    for name in request.headers:
+        if name != "Host":
+            headers[name] = request.headers.get_list(name)  # type: ignore[assignment]
+    headers.setdefault("Connection", "close")
+    _authenticate(headers, request, target)
+    if request.user_agent:
+        headers["User-Agent"] = request.user_agent
+    else:
+        headers.setdefault("User-Agent", f"Tornado/{version}")
+    if request.expect_100_continue:
+        headers["Expect"] = "100-continue"
+    if request.body is not None:
+        headers["Content-Length"] = str(len(request.body))
+    if request.method == "POST":
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+    if request.decompress_response:
+        headers["Accept-Encoding"] = "gzip"
+    return RequestStartLine(request.method, target.path, "HTTP/1.1"), headers
+
+
+def _authenticate(headers: HTTPHeaders, request: HTTPRequest, target: Target) -> None:
+    if target.username is not None:
+        username, password = target.username, target.password
+    elif request.auth_username is not None:
+        username, password = request.auth_username, request.auth_password or ""
+    else:
+        return
+    credentials = base64.b64encode(encode_username_password(username, password))
+    headers["Authorization"] = "Basic " + credentials.decode("ascii")

@@ -1,0 +1,107 @@
+"""`ReactorTestCase`: trial's test case, with coroutines that await anything."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import defer
+from twisted.trial.unittest import TestCase
+
+from txtornado.concurrent import as_deferred
+from txtornado.ioloop import IOLoop
+
+__all__ = ["ReactorTestCase"]
+
+
+class ReactorTestCase(TestCase):
+    """A ``twisted.trial.unittest.TestCase`` on the global reactor, under any reactor.
+
+    Tests, ``setUp``, ``tearDown`` and cleanups may return a Deferred, or be ``async def`` and
+    await Deferreds, Futures, asyncio's tasks and coroutines alike.  Run it with trial::
+
+        class FetchTest(ReactorTestCase):
+            async def test_fetch(self):
+                response = await AsyncHTTPClient().fetch(self.url)
+                self.assertEqual(response.code, 200)
+
+    A test leaves the reactor as it found it: tasks that it leaves behind are cancelled and
+    waited for, HTTP clients of the loop are closed, and trial complains of what remains.
+
+    Attributes:
+        io_loop: the `IOLoop` of the global reactor.
+    """
+
+    io_loop: IOLoop
+
+    def __init__(self, methodName: str = "runTest") -> None:
+        super().__init__(methodName)  # type: ignore[no-untyped-call]
+        for name in dict.fromkeys(("setUp", methodName, "tearDown")):
+            method = getattr(self, name, None)
+            if inspect.iscoroutinefunction(method):
+                setattr(self, name, _as_twisted_method(method))
+        # trial looks both up on the instance.
+        self._set_up = False
+        for name, wrapper in (("setUp", self._noting_success), ("tearDown", self._leaving_clean)):
+            setattr(self, name, functools.partial(wrapper, getattr(self, name)))
+
+    def addCleanup(self, f: Callable[..., object], *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """As in trial; ``f`` may be a coroutine function as well."""
+        if inspect.iscoroutinefunction(f):
+            f = _as_twisted_method(f)
+        super().addCleanup(f, *args, **kwargs)
+
+    def run(self, result: Any) -> Any:  # type: ignore[override]
+        """Run the test; `io_loop` is the current loop meanwhile."""
+        self.io_loop = IOLoop.current()
+        self._tasks_before = asyncio.all_tasks(self.io_loop.asyncio_loop)
+        self._set_up = False
+        # trial runs cleanups before tearDown, the first one added last.
+        self.addCleanup(self._clean_after_failed_set_up)
+        return super().run(result)  # type: ignore[no-untyped-call]
+
+    def _noting_success(self, set_up: Callable[[], Any]) -> defer.Deferred[Any]:
+        def note(result: Any) -> Any:
+            self._set_up = True
+            return result
+
+        return defer.maybeDeferred(set_up).addCallback(note)
+
+    def _leaving_clean(self, tear_down: Callable[[], Any]) -> defer.Deferred[Any]:
+        def clean(result: Any) -> defer.Deferred[Any]:
+            return self._clean().addCallback(lambda _: result)
+
+        return defer.maybeDeferred(tear_down).addBoth(clean)
+
+    def _clean_after_failed_set_up(self) -> defer.Deferred[None] | None:
+        return None if self._set_up else self._clean()
+
+    def _clean(self) -> defer.Deferred[None]:
+        """Close and cancel what the test left behind; done at once when that is nothing."""
+        if "_http_clients" in self.io_loop.__dict__:
+            from txtornado.httpclient._client import close_clients_of
+
+            close_clients_of(self.io_loop)
+        tasks = asyncio.all_tasks(self.io_loop.asyncio_loop) - self._tasks_before
+        if not tasks:
+            return defer.succeed(None)
+        return as_deferred(_cancel(tasks))
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+def _as_twisted_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` as one that returns a Deferred, run as a task of the loop."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> defer.Deferred[Any]:
+        return as_deferred(function(*args, **kwargs))
+
+    # trial would look through it, and take the method for a coroutine.
+    del run.__wrapped__
+    return run

@@ -1,0 +1,129 @@
+"""Outgoing cookies (RFC 6265bis): from arguments to the text of ``Set-Cookie``.
+
+The header is put together here rather than by `http.cookies.Morsel`, which learned
+``Partitioned`` only in Python 3.14; names and messages of errors are the same.
+"""
+
+import datetime
+import re
+import time
+import warnings
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from txtornado import httputil
+from txtornado.escape import native_str
+
+__all__ = ["check_name", "cookie_header"]
+
+# In the order of the header, which is alphabetical.
+_ATTRIBUTES = {
+    "comment": "Comment",
+    "domain": "Domain",
+    "expires": "expires",
+    "httponly": "HttpOnly",
+    "max-age": "Max-Age",
+    "partitioned": "Partitioned",
+    "path": "Path",
+    "samesite": "SameSite",
+    "secure": "Secure",
+    "version": "Version",
+}
+_FLAGS = frozenset(("httponly", "partitioned", "secure"))
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~:-]+", re.ASCII)
+_BAD_NAME = re.compile(r"[\x00-\x20\x3b\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_BAD_ATTRIBUTE = re.compile(r"[\x00-\x1f\x3b\x7f]")
+_quoting = SimpleCookie()
+
+
+def cookie_header(
+    name: str,
+    value: str | bytes,
+    domain: str | None = None,
+    expires: Any = None,
+    path: str | None = "/",
+    expires_days: float | None = None,
+    max_age: int | None = None,
+    httponly: bool = False,
+    secure: bool = False,
+    samesite: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> tuple[str, str]:
+    """Return the cookie's name and its ``Set-Cookie`` header.
+
+    ``expires`` is a time in seconds, a time tuple or a ``datetime``; ``expires_days`` counts
+    from now and yields to it. ``max_age`` is in seconds. ``extra`` holds further attributes,
+    in any mixture of cases (deprecated since Tornado 6.3).
+
+    Raises:
+        ValueError: the value holds a control character, or ``max_age`` is no integer.
+        http.cookies.CookieError: the name, or an attribute, is illegal or unknown.
+    """
+    name, value = native_str(name), native_str(value)
+    _check_attribute(name, "name", name)
+    if _CONTROL.search(value):
+        raise ValueError(f"Invalid cookie {name!r}: {value!r}")
+    attributes: dict[str, Any] = {}
+    for key, given in (("domain", domain), ("path", path), ("samesite", samesite)):
+        if given:
+            _check_attribute(name, key, given)
+            attributes[key] = given
+    if expires_days is not None and not expires:
+        expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=expires_days)
+    if expires:
+        attributes["expires"] = httputil.format_timestamp(expires)
+    if max_age is not None:
+        attributes["max-age"] = int(max_age)
+    attributes["httponly"], attributes["secure"] = httponly, secure
+    if extra:
+        _add_extra(name, attributes, extra)
+    check_name(name)
+    return name, _format(name, value, attributes)
+
+
+def check_name(name: str) -> None:
+    """Raise `http.cookies.CookieError` unless ``name`` is a token and no attribute."""
+    if name.lower() in _ATTRIBUTES:
+        raise CookieError(f"Attempt to set a reserved key {name!r}")
+    if _TOKEN.fullmatch(name) is None:
+        raise CookieError(f"Illegal key {name!r}")
+
+
+def _check_attribute(cookie: str, key: str, value: str) -> None:
+    bad = _BAD_NAME if key in ("name", "samesite") else _BAD_ATTRIBUTE
+    if bad.search(value):
+        raise CookieError(f"Invalid cookie attribute {key}={value!r} for cookie {cookie!r}")
+
+
+def _add_extra(cookie: str, attributes: dict[str, Any], extra: dict[str, Any]) -> None:
+    for given, value in extra.items():
+        key = given.lower().replace("_", "-")
+        if key not in _ATTRIBUTES:
+            raise CookieError(f"Invalid attribute {key!r}")
+        if given != given.lower():
+            warnings.warn(
+                f"Use the lowercase argument {given.lower()!r} of set_cookie",
+                DeprecationWarning,
+                stacklevel=4,
+            )
+        if isinstance(value, str):
+            _check_attribute(cookie, given, value)
+        attributes[key] = int(value) if key == "max-age" and value != "" else value
+
+
+def _format(name: str, value: str, attributes: dict[str, Any]) -> str:
+    parts = [f"{name}={_quoting.value_encode(value)[1]}"]
+    for key, label in _ATTRIBUTES.items():
+        setting = attributes.get(key)
+        if key in _FLAGS:
+            if setting:
+                parts.append(label)
+        elif setting is not None and setting != "":
+            parts.append(f"{label}={setting}")
+    return "; ".join(parts)
+
+
+def expired() -> datetime.datetime:
+    """A time well in the past, for cookies that are to be deleted."""
+    return datetime.datetime.fromtimestamp(time.time() - 365 * 86400, datetime.UTC)
