@@ -17,7 +17,7 @@ class StaticOptions(usage.Options):
     longdesc = "Serve the files below FOLDER, and nothing outside of it."
     optParameters = [["index", "i", "index.html", "What stands for a folder."]]
 
-    def parseArgs(self, folder: str = ".") -> None:  # type: ignore[override]
+    def parseArgs(self, folder: str = ".") -> None:
         if not os.path.isdir(folder):
             raise usage.UsageError(f"{folder!r} is not a folder")
         self["folder"] = os.path.abspath(folder)

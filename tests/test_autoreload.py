@@ -47,14 +47,15 @@ class WatcherTests(SynchronousTestCase):
     def setUp(self):
         self.tree = Tree(self.mktemp())
         self.watcher = autoreload._Watcher()
-        self.patch(sys, "modules", {})
+        self.modules = {}
+        self.patch(autoreload, "sys", types.SimpleNamespace(modules=self.modules))
         self.errors = []
         self.patch(autoreload.gen_log, "error", lambda text, *args: self.errors.append(text % args))
 
     def module(self, name, text="a = 1"):
         path = self.tree.write(name + ".py", text)
-        sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__file__ = path
+        self.modules[name] = types.ModuleType(name)
+        self.modules[name].__file__ = path
         return path
 
     def test_nothing_changed(self):
@@ -97,13 +98,13 @@ class WatcherTests(SynchronousTestCase):
             def __getattr__(self, name):
                 raise AssertionError("touched")
 
-        sys.modules["lazy"] = Lazy()
-        sys.modules["none"] = None
-        sys.modules["builtin"] = types.ModuleType("builtin")
-        sys.modules["namespace"] = types.ModuleType("namespace")
-        sys.modules["namespace"].__file__ = None
-        sys.modules["zip"] = types.ModuleType("zip")
-        sys.modules["zip"].__file__ = "/no/such.zip/module.py"
+        self.modules["lazy"] = Lazy()
+        self.modules["none"] = None
+        self.modules["builtin"] = types.ModuleType("builtin")
+        self.modules["namespace"] = types.ModuleType("namespace")
+        self.modules["namespace"].__file__ = None
+        self.modules["zip"] = types.ModuleType("zip")
+        self.modules["zip"].__file__ = "/no/such.zip/module.py"
         self.assertIsNone(self.watcher.changed())
 
     def test_extra_file(self):
@@ -455,6 +456,49 @@ class ProcessTests(SynchronousTestCase):
             ["-m", "txtornado.autoreload", "--until-success", self.tree("main.py")], "True\n"
         )
 
+    def test_twistd(self):
+        """Under twistd a restart finds no other server in the way, and the stop is clean."""
+        self.tree.write("part.py", "value = 1")
+        self.tree.write(
+            "app.tac",
+            """
+            import os
+            import part
+            from twisted.application import service
+            from txtornado import autoreload
+            from txtornado.ioloop import IOLoop
+
+            class Edit(service.Service):
+                def startService(self):
+                    print("run", part.value, os.path.exists("twistd.pid"), flush=True)
+                    loop = IOLoop.current()
+                    autoreload.start(check_time=10)
+                    if part.value == 1:
+                        autoreload._watcher.changed()
+                        loop.add_callback(self.edit)
+                    else:
+                        loop.add_callback(loop.reactor.stop)
+
+                def edit(self):
+                    with open("part.py", "w") as f:
+                        f.write("value = 1 + 1")
+
+                def stopService(self):
+                    print("stopped", flush=True)
+
+            application = service.Application("edit")
+            Edit().setServiceParent(application)
+            """,
+        )
+        run = self.run_program("-c", TWISTD, "-noy", "app.tac", "--logfile=log")
+        self.assertEqual((run.stderr, run.returncode), ("", 0))
+        with open(self.tree("log")) as f:
+            log = f.read()
+        said = [line.rpartition("] ")[2] for line in log.splitlines() if "stdout" in line]
+        self.assertEqual(said, ["run 1 True", "run 2 True", "stopped"], log)
+        self.assertNotIn("Traceback", log)
+        self.assertFalse(os.path.exists(self.tree("twistd.pid")))
+
     def test_wrapper_usage(self):
         """Without a script the wrapper says how it is used, and fails."""
         for arguments in ([], ["-m"], ["--until-success"], ["--nonsense"]):
@@ -468,4 +512,5 @@ SEEN = textwrap.dedent("""
     from txtornado import autoreload
     autoreload._watcher._seen[os.path.abspath("part.py")] = (0, 0, 0)
     """)
+TWISTD = "from twisted.scripts.twistd import run; run()"
 WAIT = SEEN + "autoreload.wait()\n"

@@ -1,5 +1,6 @@
 """Tests for `txtornado.routing`."""
 
+import asyncio
 import re
 import warnings
 from typing import Any
@@ -495,6 +496,23 @@ class TargetTests(SynchronousTestCase):
                 expected, kwargs = {"x": [b"2"], "y": [b"3"]}, {}
             self.assertEqual(seen, [(b"x=2&y=3", expected, kwargs)])
 
+    def test_coroutine_function(self) -> None:
+        """A coroutine that a function returns is run on the loop."""
+        calls = []
+
+        async def function(request: HTTPServerRequest) -> None:
+            calls.append(request.path)
+
+        async def main() -> None:
+            delegate = RuleRouter([("/a", function)]).start_request(object(), Connection())
+            start_line = RequestStartLine("GET", "/a", "HTTP/1.0")
+            delegate.headers_received(start_line, HTTPHeaders())
+            delegate.finish()
+            await asyncio.sleep(0)
+
+        asyncio.run(main())
+        self.assertEqual(calls, ["/a"])
+
     def test_function_and_malformed_form(self) -> None:
         """A function does not see a request whose form is malformed."""
         delegate = RuleRouter([("/", self.fail)]).start_request(object(), Connection())
@@ -536,8 +554,22 @@ class StartRequestTests(SynchronousTestCase):
         self.assertEqual(recorder.made_of, (server, connection))
         self.assertEqual(delegate.data_received(b"x"), "data's awaitable")
         delegate.finish()
+        self.assertEqual(recorder.calls, [("headers", "/a"), ("data", b"x"), "finish"])
+
+    def test_hands_on_the_end(self) -> None:
+        """A lost connection is handed on, once."""
+        recorder = Recorder()
+
+        class Found(Router):
+            def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+                return recorder
+
+        delegate = Found().start_request(object(), Connection())
+        start_line = RequestStartLine("GET", "/a", "HTTP/1.1")
+        delegate.headers_received(start_line, HTTPHeaders(Host="a"))
         delegate.on_connection_close()
-        self.assertEqual(recorder.calls, [("headers", "/a"), ("data", b"x"), "finish", "close"])
+        delegate.on_connection_close()
+        self.assertEqual(recorder.calls, [("headers", "/a"), "close"])
 
     def test_not_found(self) -> None:
         """A request that nobody serves is answered with 404 and an empty body."""

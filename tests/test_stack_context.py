@@ -453,7 +453,7 @@ class LoopTests(ReactorTestCase):
         @gen.coroutine
         def later() -> Any:
             yield None
-            with collector([]):
+            with collector([], consume=False):
                 yield None
 
         for function in (at_once, later):

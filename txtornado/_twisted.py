@@ -10,17 +10,41 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from errno import EAGAIN, EALREADY, EINPROGRESS, ENOBUFS, EWOULDBLOCK
 from typing import Any
 
 from twisted.internet import abstract, error, main, tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.python import log
 from twisted.python.failure import Failure
 
 __all__ = ["DirectTransport", "SocketTransport", "use_socket_transport"]
 
 _TRY_AGAIN = (EAGAIN, EWOULDBLOCK, ENOBUFS)
+#: How many full chunks are read before it is others' turn.
+_READS = 4
 _CLOSED = error.ConnectionClosed("closed by this side")
+
+
+def _watch(transport: Any, books: str, method: str, callback: Callable[[], None]) -> bool:
+    """Wait on the asyncio loop below an asyncio reactor, in whose books this is entered.
+
+    False when the reactor is of another kind.
+    """
+    reactor = transport.reactor
+    known = getattr(reactor, books, None)
+    add = getattr(getattr(reactor, "_asyncioEventloop", None), method, None)
+    if add is None or type(known) is not dict or not hasattr(reactor, "_disconnectSelectable"):
+        return False
+    if transport not in known:
+        fd = transport.fileno()
+        try:
+            add(fd, callback)
+        except PermissionError:  # epoll knows nothing of files; the reactor has a way
+            return False
+        known[transport] = fd
+    return True
 
 
 class DirectTransport(abstract.FileDescriptor):
@@ -29,7 +53,39 @@ class DirectTransport(abstract.FileDescriptor):
     #: Nothing is read before `resumeProducing` is called.
     starts_paused = True
     _busy = False
+    _reading = False
     _why: BaseException | None = None
+
+    # -- waiting ------------------------------------------------------------------------
+
+    def startReading(self) -> None:
+        self._reading = True
+        if not _watch(self, "_readers", "add_reader", self._readable):
+            self.reactor.addReader(self)
+
+    def stopReading(self) -> None:
+        self._reading = False
+        self.reactor.removeReader(self)
+
+    def startWriting(self) -> None:
+        if not _watch(self, "_writers", "add_writer", self._writable):
+            self.reactor.addWriter(self)
+
+    def _readable(self) -> None:
+        self._act(self.doRead, True)
+
+    def _writable(self) -> None:
+        self._act(self.doWrite, False)
+
+    def _act(self, method: Callable[[], Any], reading: bool) -> None:
+        """What the asyncio reactor does, less the logging context that it sets up each time."""
+        try:
+            why = method()
+        except Exception as e:
+            log.err()
+            why = e
+        if why is not None:
+            self.reactor._disconnectSelectable(self, why, reading)
 
     def close(self) -> None:
         """Close at once; whatever is still queued is dropped."""
@@ -99,6 +155,8 @@ class SocketTransport(DirectTransport, tcp.Connection):
     ) -> None:
         tcp.Connection.__init__(self, skt, protocol, reactor)
         self.connected = connected
+        #: The peer's address, as far as it is known.
+        self.client = client
 
     # -- connecting ---------------------------------------------------------------------
 
@@ -115,6 +173,7 @@ class SocketTransport(DirectTransport, tcp.Connection):
                 e.errno in (EWOULDBLOCK, EAGAIN) and self.socket.family != socket.AF_UNIX
             ):
                 raise
+        self.client = address
         self.connecting = True
         self.startWriting()
 
@@ -131,19 +190,23 @@ class SocketTransport(DirectTransport, tcp.Connection):
     # -- reading and writing ------------------------------------------------------------
 
     def doRead(self) -> Any:
-        try:
-            data = self.socket.recv(self.bufferSize)
-        except BlockingIOError:
-            return None
-        except OSError as e:
-            return e
-        if not data:
-            return main.CONNECTION_DONE
-        self._busy = True
-        try:
-            self.protocol.dataReceived(data)
-        finally:
-            self._busy = False
+        size = self.bufferSize
+        for _ in range(_READS):
+            try:
+                data = self.socket.recv(size)
+            except BlockingIOError:
+                return None
+            except OSError as e:
+                return e
+            if not data:
+                return main.CONNECTION_DONE
+            self._busy = True
+            try:
+                self.protocol.dataReceived(data)
+            finally:
+                self._busy = False
+            if self._why is not None or len(data) < size or not self._reading:
+                break
         return self._why
 
     def doWrite(self) -> Any:

@@ -39,7 +39,10 @@ _hooks: list[Callable[[], Any]] = []
 _checks: weakref.WeakKeyDictionary[IOLoop, PeriodicCallback] = weakref.WeakKeyDictionary()
 
 # Where the command line's relative paths lead from.
-_start_directory = os.getcwd()
+try:
+    _start_directory = os.getcwd()
+except OSError:  # it was removed
+    _start_directory = os.curdir
 
 
 def start(

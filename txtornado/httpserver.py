@@ -42,6 +42,7 @@ HTTPRequest = HTTPServerRequest
 
 #: Seconds for which an idle connection is kept.
 _IDLE_TIMEOUT = 3600.0
+_READ_CHUNK_SIZE = 65536
 
 _Application = HTTPServerConnectionDelegate | Callable[[HTTPServerRequest], Any]
 
@@ -145,7 +146,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             self,
             ssl_options=ssl_options,
             max_buffer_size=max_buffer_size,
-            read_chunk_size=chunk_size,
+            # Not less than usual: small chunks are cut from what was read.
+            read_chunk_size=max(chunk_size or 0, _READ_CHUNK_SIZE),
             **options,
         )
         self._connections: set[HTTP1ServerConnection] = set()
@@ -280,7 +282,7 @@ class _HTTPRequestContext:
 
     Attributes:
         address: as the socket tells it.
-        address_family: one of `socket`'s, None when there is no socket.
+        address_family: one of `socket`'s, None where there is no IP address.
         remote_ip: the client's address, ``"0.0.0.0"`` when it has none, such as on a UNIX socket.
         protocol: ``"http"`` or ``"https"``.
         trusted_downstream: addresses of proxies.
@@ -296,6 +298,8 @@ class _HTTPRequestContext:
         self.address = address
         sock = getattr(stream, "socket", None)
         self.address_family = getattr(sock, "family", None)
+        if sock is None and isinstance(address, tuple):  # a transport that is no socket
+            self.address_family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
         if self._has_ip():
             self.remote_ip = address[0]
         else:

@@ -289,3 +289,11 @@ class Lock(Semaphore):
         if self._value:
             raise RuntimeError("release of an unlocked lock")
         super().release()
+
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.__enter__()

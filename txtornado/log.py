@@ -189,7 +189,7 @@ class TwistedLogHandler(logging.Handler):
             return
         event: dict[str, Any] = {"text": _message_of(record), "record": record}
         if record.exc_info and record.exc_info[1] is not None:
-            event["log_failure"] = Failure(  # type: ignore[no-untyped-call]
+            event["log_failure"] = Failure(  # type: ignore[no-untyped-call, unused-ignore]
                 record.exc_info[1], None, record.exc_info[2]
             )
         try:

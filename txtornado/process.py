@@ -22,16 +22,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from subprocess import CalledProcessError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txtornado._reactors import installed_reactor
 from txtornado.concurrent import Future
 from txtornado.ioloop import IOLoop
+from txtornado.iostream import PipeIOStream
 from txtornado.log import gen_log
 from txtornado.stack_context import wrap
-
-if TYPE_CHECKING:
-    from txtornado.iostream import PipeIOStream
 
 __all__ = ["CalledProcessError", "Subprocess", "cpu_count", "fork_processes", "task_id"]
 
@@ -317,8 +315,6 @@ class _Pipes:
             os.close(descriptor)
 
     def streams(self, io_loop: IOLoop) -> dict[str, PipeIOStream]:
-        from txtornado.iostream import PipeIOStream
-
         return {name: PipeIOStream(fd, io_loop=io_loop) for name, fd in self._ours.items()}
 
 

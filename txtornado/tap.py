@@ -7,6 +7,7 @@ told in one line on standard error, and the process ends with status 1.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -19,7 +20,6 @@ from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-import txtornado.plugins
 from txtornado.interfaces import IApplicationPlugin
 
 __all__ = ["CannotServe", "Options", "load_factory", "load_object", "makeService"]
@@ -34,7 +34,8 @@ class CannotServe(Exception):
 def plugins() -> dict[str, Any]:
     """The subcommands: name to plugin; of two with one name the first found stays."""
     found: dict[str, Any] = {}
-    for plugin in getPlugins(IApplicationPlugin, txtornado.plugins):
+    package = importlib.import_module("txtornado.plugins")
+    for plugin in getPlugins(IApplicationPlugin, package):
         found.setdefault(plugin.name, plugin)
     return found
 

@@ -33,6 +33,7 @@ class MemoryStream:
         self.error: BaseException | None = None
         self.stuck = False
         self.reading = True
+        self.progress = 0
         self.pending = b""
         self._drained: Any = None
         self._closed = False
@@ -64,6 +65,9 @@ class MemoryStream:
         future, self._drained = self._drained, None
         future.set_result(None)
 
+    def write_progress(self) -> int:
+        return self.progress
+
     def writing(self) -> bool:
         return self._drained is not None
 
@@ -72,6 +76,7 @@ class MemoryStream:
 
     def resume_reading(self) -> None:
         self.reading = True
+        self.progress = 0
 
     def closed(self) -> bool:
         return self._closed

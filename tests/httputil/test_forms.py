@@ -149,6 +149,11 @@ class MultipartTests(SynchronousTestCase):
         """A body may consist of the closing delimiter."""
         self.assertEqual(multipart(b"--B--"), ({}, {}))
 
+    def test_no_first_delimiter(self) -> None:
+        """The delimiter in front of the first part may be missing."""
+        body = part(b'Content-Disposition: form-data; name="a"').removeprefix(b"--B\n")
+        self.assertEqual(multipart(body), ({"a": [b"v"]}, {}))
+
     def test_epilogue(self) -> None:
         """What follows the closing delimiter is ignored."""
         body = part(b'Content-Disposition: form-data; name="a"')
@@ -174,7 +179,10 @@ class MultipartTests(SynchronousTestCase):
             (b"--B\n" + head + b"\n\nv", "no final boundary"),
             (b"--B\n" + head + b"\n\nv--B--", "no final boundary"),
             (b"--B\n" + head + b"\n\nv\n--B", "no final boundary"),
-            (b"x\n" + part(head), "no boundary at its start"),
+            (b"x\n" + part(head), "missing headers"),
+            (b"\n" + part(head), "missing headers"),
+            (b"--Bx\n" + head + b"\n\nv\n--B--", "no colon"),
+            (b"--Bx\n\n" + part(head), "no colon"),
             (b"--B\n\nv\n--B--", "missing headers"),
             (b"--B\n" + head + b"\n--B--", "missing headers"),
             (b"--B\n" + head + b"\n--B\n\nv\n--B--", "missing headers"),

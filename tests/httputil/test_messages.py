@@ -237,6 +237,8 @@ class RangeTests(SynchronousTestCase):
             ("bytes=-0", (None, 0)),
             ("Bytes=0-0", (0, 1)),
             ("bytes=10-3", (10, 4)),
+            ("bytes=5", (5, None)),
+            ("bytes= 1 - 2 ", (1, 3)),
         ]:
             self.assertEqual(parse_request_range(header), expected, header)
 
@@ -247,7 +249,8 @@ class RangeTests(SynchronousTestCase):
             "bytes",
             "bytes=",
             "bytes=-",
-            "bytes=5",
+            "bytes=" + " " * 1_000_000 + "x",
+            "bytes=-" + " " * 1_000_000 + "x",
             "bytes=--5",
             "bytes=a-b",
             "bytes=1_0-",

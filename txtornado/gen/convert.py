@@ -15,7 +15,7 @@ from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from inspect import isawaitable
 from types import coroutine as awaitable_generator
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -23,7 +23,9 @@ from txtornado.concurrent import future_of_concurrent, future_of_deferred, new_f
 from txtornado.gen.errors import BadYieldError
 from txtornado.stack_context import active_chain, run_inside
 
-__all__ = ["RunnerYieldable", "convert_yielded", "moment", "running_loop"]
+__all__ = ["RunnerYieldable", "convert_yielded", "moment", "running_loop", "start_coroutine"]
+
+_T = TypeVar("_T")
 
 
 class _Moment:
@@ -126,11 +128,18 @@ def _resolve(future: Future[None]) -> None:
 def _start_awaitable(awaitable: Awaitable[Any]) -> Future[Any]:
     if asyncio.isfuture(awaitable):
         return awaitable  # one that is no asyncio.Future, but behaves like it
-    coroutine = awaitable if asyncio.iscoroutine(awaitable) else _wait_for(awaitable)
+    return start_coroutine(awaitable if asyncio.iscoroutine(awaitable) else _wait_for(awaitable))
+
+
+def start_coroutine(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """An asyncio task for ``coroutine``, in which Deferreds can be awaited as well.
+
+    It runs in the stack contexts of this call.
+    """
     chain = active_chain()
     driver: Any = _drive_inside(chain, coroutine) if chain else _drive(coroutine)
     driver.__qualname__ = getattr(coroutine, "__qualname__", driver.__qualname__)
-    task: Future[Any] = running_loop().create_task(driver)
+    task: asyncio.Task[_T] = running_loop().create_task(driver)
     return task
 
 
@@ -163,7 +172,7 @@ def _drive(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
             coroutine.close()
             raise
         except BaseException as thrown:
-            error = thrown
+            error = without_head(thrown)
 
 
 @awaitable_generator
@@ -190,7 +199,14 @@ def _drive_inside(
             coroutine.close()
             raise
         except BaseException as thrown:
-            error = thrown
+            error = without_head(thrown)
+
+
+def without_head(error: BaseException) -> BaseException:
+    """``error`` without the frame that caught it, which is of no interest to its reader."""
+    trace = error.__traceback__
+    error.__traceback__ = None if trace is None else trace.tb_next
+    return error
 
 
 class _Outcome:

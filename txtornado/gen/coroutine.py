@@ -20,7 +20,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import future_set_exception_unless_cancelled, with_callback
-from txtornado.gen.convert import RunnerYieldable, convert_yielded, moment, running_loop
+from txtornado.gen.convert import (
+    RunnerYieldable,
+    convert_yielded,
+    moment,
+    running_loop,
+    without_head,
+)
 from txtornado.gen.errors import Return
 from txtornado.stack_context import (
     StackContextInconsistentError,
@@ -144,12 +150,6 @@ def _inconsistent() -> StackContextInconsistentError:
 # that holds the error, which would be a reference cycle.
 
 
-def _without_head(error: BaseException) -> BaseException:
-    trace = error.__traceback__
-    error.__traceback__ = None if trace is None else trace.tb_next
-    return error
-
-
 def _failed_start(error: BaseException) -> Future[Any]:
     """`_failed` for an error that came by way of a wrapper and, mostly, of `_advance`."""
     trace = error.__traceback__
@@ -263,7 +263,7 @@ class Runner:
                 try:
                     value = future.result()
                 except (Exception, CancelledError) as failure:
-                    error = _without_head(failure)
+                    error = without_head(failure)
                 # While the generator runs nothing here may refer to what it waited for.
                 future = None
                 try:
@@ -283,7 +283,7 @@ class Runner:
                     self._finish(stop.value)
                     return
                 except (Exception, CancelledError) as failure:
-                    self._fail(_without_head(failure))
+                    self._fail(without_head(failure))
                     return
                 except BaseException as failure:
                     self._fail(failure)

@@ -17,7 +17,7 @@ from txtornado.concurrent import (
     is_future,
     new_future,
 )
-from txtornado.gen.convert import convert_yielded, moment
+from txtornado.gen.convert import convert_yielded, moment, without_head
 from txtornado.log import app_log
 
 __all__ = [
@@ -105,17 +105,14 @@ class _Gathering:
             try:
                 values.append(child.result())
             except (Exception, asyncio.CancelledError) as error:
+                without_head(error)  # this frame leads to the result, a reference cycle
                 if not result.done():
-                    _fail(result, error)
+                    result.set_exception(error)
                 elif not isinstance(error, (asyncio.CancelledError, self.quiet)):
-                    app_log.error("Multiple exceptions in yield list", exc_info=True)
+                    app_log.error("Multiple exceptions in yield list", exc_info=error)
         if not result.done():
             keys = self.keys
             result.set_result(values if keys is None else dict(zip(keys, values, strict=True)))
-
-
-def _fail(future: Future[Any], error: BaseException) -> None:
-    future.set_exception(error)
 
 
 def maybe_future(x: Any) -> Any:

@@ -18,11 +18,14 @@ The rules:
 
 from __future__ import annotations
 
+import asyncio
+import asyncio
 import functools
 import ssl
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.interfaces import ISSLTransport
 from zope.interface import implementer
 
 from txtornado.concurrent import Future, as_future, done_future, new_future
@@ -53,6 +56,8 @@ _BODY, _DONE = State.BODY, State.DONE
 
 #: A peer that goes away like this ends its message all the same, if the message ends so.
 _GONE = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+#: Seconds for which a peer that was refused may go on sending.
+_LINGER = 2.0
 #: How many messages of one connection are read before other connections get their turn.
 _MESSAGES_PER_TURN = 64
 
@@ -77,7 +82,9 @@ class Channel:
     _blocked = False
     _undrained = False  # the stream has bytes of ours that it could not send
     _paused = False  # the stream was told to stop reading
-    _ended = False  # closed, closing or detached: nothing more is to happen
+    _ended = False  # closed or detached: nothing more is to happen
+    _deaf = False  # what comes in is not read any more
+    _linger_timer: BodyTimer | None = None
 
     def __init__(
         self,
@@ -101,7 +108,7 @@ class Channel:
 
     def data_received(self, data: bytes) -> None:
         """See `txtornado.interfaces.IStreamConsumer`."""
-        if self._ended:
+        if self._deaf:
             return
         self.engine.receive_data(data)
         if self._blocked or self._pumping:
@@ -163,7 +170,7 @@ class Channel:
                     self._yield()
         except HTTPInputError as error:
             self._refuse(error)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # a delegate's Future may be cancelled
             self._fail(error)
         finally:
             self._pumping = False
@@ -233,7 +240,10 @@ class Channel:
 
     def _on_rare(self, event: Event) -> None:
         if event is Event.PAUSED:
-            self._limit_backlog()
+            if not self._paused:
+                self._limit_backlog()
+            elif len(self.engine.buffer) <= self._backlog:
+                self._on_need_data()
         elif event is Event.YIELD:
             self._yield()
         elif event is Event.INFO:
@@ -330,7 +340,7 @@ class Channel:
         start_line: RequestStartLine | ResponseStartLine,
         headers: HTTPHeaders,
         body: bytes,
-    ) -> None:
+    ) -> bool:
         """The work of `HTTP1Connection.write_response`."""
         if self._exchange is not exchange:
             self._claim(exchange)
@@ -339,13 +349,12 @@ class Channel:
         except HTTPOutputError:
             self.stream.close()
             raise
-        try:
-            if not self.stream.send(data):
-                self._undrained = True
-        except StreamClosedError:
-            return
+        sent: bool = self.stream.send(data)
+        if not sent:
+            self._undrained = True
         if not self._pumping:
             self._after_finish()
+        return sent
 
     def finish(self, exchange: HTTP1Connection) -> None:
         """The work of `HTTP1Connection.finish`."""
@@ -379,10 +388,10 @@ class Channel:
         try:
             if stream.send(data):
                 return done_future()
+            self._undrained = True
+            return stream.drained()  # type: ignore[no-any-return]
         except StreamClosedError as error:
             return closed_future(error)
-        self._undrained = True
-        return stream.drained()  # type: ignore[no-any-return]
 
     def _after_finish(self) -> None:
         """Our message ended, outside of the loop."""
@@ -428,13 +437,16 @@ class Channel:
         """Block until the peer has taken what we sent: who does not read gets no more answers."""
         self._blocked = True
         self._undrained = False
-        self.stream.drained().add_done_callback(then)
+        if not self.stream.closed():
+            self.stream.drained().add_done_callback(then)
 
-    def _close_when_sent(self) -> None:
+    def _close_when_sent(self, linger: bool = False) -> None:
+        self._blocked = True
+        close = self._linger if linger else self._close_now
         if self._undrained:
-            self._wait_until_sent(self._close_now)
+            self._wait_until_sent(close)
         else:
-            self._close_now()
+            close()
 
     def _close_now(self, future: Any = None) -> None:
         if future is not None and not future.cancelled():
@@ -443,12 +455,29 @@ class Channel:
         if self.stream is not None:
             self.stream.close()
 
+    def _linger(self, future: Any = None) -> None:
+        """Close our side only, and read over what the peer still sends, for a while.
+
+        Closing with unread bytes makes the peer's system discard our response, which says why.
+        """
+        transport = getattr(self.stream, "transport", None)
+        shutdown = getattr(transport, "loseWriteConnection", None)
+        if shutdown is None or self.stream.closed() or ISSLTransport.providedBy(transport):
+            self._close_now(future)
+            return
+        self._deaf = True
+        self.engine.buffer.take(len(self.engine.buffer))
+        self._linger_timer = BodyTimer(_LINGER, self._close_now)
+        shutdown()
+        if self._paused:
+            self._on_need_data()
+
     def _close_early(self) -> None:
         """We have answered without waiting for all of the request, and do not want the rest."""
         self._blocked = True
         self.engine.keep_alive = False
         self._interrupt()
-        self._close_when_sent()
+        self._close_when_sent(linger=True)
 
     def _refuse(self, error: HTTPInputError) -> None:
         """The peer sent what it must not."""
@@ -456,20 +485,26 @@ class Channel:
             return
         engine = self.engine
         self._blocked = True
-        if engine.is_client and isinstance(error, HeadTooLargeError):
-            reason = UnsatisfiableReadError(f"{error}: over {self.params.max_header_size} bytes")
-            gen_log.info("Unsatisfiable read, closing connection: %s", reason)
-            self.stream.close(exc_info=(type(reason), reason, None))
+        if isinstance(error, HeadTooLargeError):
+            gen_log.info(
+                "Unsatisfiable read, closing connection to %s: headers exceed %d bytes",
+                self.context,
+                self.params.max_header_size,
+            )
         else:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+        if engine.is_client and isinstance(error, HeadTooLargeError):
+            reason = UnsatisfiableReadError(f"headers exceed {self.params.max_header_size} bytes")
+            self.stream.close(exc_info=(type(reason), reason, None))
+        else:
             if not engine.is_client and engine.sending is State.IDLE:
                 status = getattr(error, "status", "400 Bad Request")
                 self._transmit(f"HTTP/1.1 {status}\r\n\r\n".encode("ascii"))
             self._interrupt()
-            self._close_when_sent()
+            self._close_when_sent(linger=not engine.is_client)
         self._resolve(False)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """The application failed: there is no telling what state the exchange is in."""
         if self._ended and isinstance(error, StreamClosedError):
             return
@@ -498,18 +533,18 @@ class Channel:
         """The stream is closed."""
         if self._ended:
             return
-        self._ended = self._blocked = True
+        self._ended = self._blocked = self._deaf = True
         exchange = self._exchange
-        callback = None
-        if exchange is not None:
-            callback = exchange._close_callback
-            exchange._close_callback = None
-            exchange._channel = None
-            exchange._over = True
         if self._reading:
             self._interrupt()
-        elif callback is not None and self.engine.sending is not _DONE:
-            IOLoop.current().add_callback(callback)
+        if exchange is not None:
+            exchange._channel = None
+            exchange._over = True
+            if exchange._close_callback is not None:
+                if self.engine.sending is _DONE:
+                    exchange._close_callback = None
+                else:
+                    IOLoop.current().add_callback(exchange._run_close_callback)
         self._exchange = None
         self._delegate = None
         self._resolve(False)
@@ -518,12 +553,15 @@ class Channel:
     def _gone(self) -> None:
         """The channel carries nothing any more: closed, or given away."""
         self._stop_body_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
 
     def detach(self, exchange: HTTP1Connection) -> None:
         """The work of `HTTP1Connection.detach`."""
         if self._ended:
             return
-        self._ended = self._blocked = True
+        self._ended = self._blocked = self._deaf = True
         self._reading = False
         stream, self.stream = self.stream, None
         rest = self.engine.switch()

@@ -164,19 +164,24 @@ class HTTP1Connection(HTTPConnection):
         start_line: RequestStartLine | ResponseStartLine,
         headers: HTTPHeaders,
         body: bytes,
-    ) -> None:
+    ) -> bool:
         """Send a whole message and finish it: `write_headers`, `write` and `finish` in one; ours.
 
         Everything goes out at once.  ``Content-Length`` is added when it is missing.
 
+        Returns:
+            True when nothing of it waits in the stream (for which there is ``stream.drained()``).
+
         Raises:
-            See `write_headers`.
+            txtornado.iostream.StreamClosedError: the connection is closed.
+            Others: see `write_headers`.
         """
         channel = self._channel or self._attached_or_none()
         if channel is None:
+            self._close_callback = None
             self._refused(Event.HEAD)
-        else:
-            channel.send_message(self, start_line, headers, body)
+            raise StreamClosedError
+        return channel.send_message(self, start_line, headers, body)
 
     def finish(self) -> None:
         """End our message.
@@ -188,6 +193,7 @@ class HTTP1Connection(HTTPConnection):
         channel = self._channel or self._attached_or_none()
         if channel is None:
             self._refused(Event.END)
+            self._close_callback = None
         else:
             channel.finish(self)
 
@@ -237,6 +243,12 @@ class HTTP1Connection(HTTPConnection):
 
         self._channel = Channel(self.stream, self.is_client, self.params, self.context)
         return self._channel
+
+    def _run_close_callback(self) -> None:
+        """The connection was closed, a turn ago; our message may have been finished since."""
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            callback()
 
     @property
     def _role(self) -> str:

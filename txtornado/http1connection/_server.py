@@ -128,7 +128,7 @@ class HTTP1ServerConnection(Channel):
                 due = min(due, self._head_since + _HEAD_TIMEOUT)
             return due
         # Anything that moves is progress: bytes in, bytes out, the state.
-        seen = (engine.receiving, engine.received, self.stream.writing(), self._sent_so_far())
+        seen = (engine.receiving, engine.received, self.stream.write_progress())
         stalled = seen == self._last_seen
         self._last_seen = seen
         if not stalled:
@@ -136,9 +136,6 @@ class HTTP1ServerConnection(Channel):
         if engine.receiving is State.BODY and not self._blocked:
             return 0.0
         return 0.0 if self.stream.writing() else None
-
-    def _sent_so_far(self) -> object:
-        return getattr(self.stream, "bytes_sent", None)
 
     def _expired(self) -> None:
         if self.engine.receiving is State.BODY:

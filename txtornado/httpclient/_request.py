@@ -203,8 +203,8 @@ class HTTPRequest:
 class _RequestProxy:
     """A request seen through a client's defaults: what is None there is looked up here.
 
-    The request itself is left as the user made it.  This is what implementations of
-    `AsyncHTTPClient.fetch_impl` are given.
+    The request itself is left as the user made it: what is set here stays here, in a copy
+    (`copy.copy`) too.  This is what implementations of `AsyncHTTPClient.fetch_impl` are given.
     """
 
     def __init__(self, request: HTTPRequest, defaults: Mapping[str, Any] | None) -> None:
@@ -212,6 +212,8 @@ class _RequestProxy:
         self.defaults = defaults
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "request":  # asked for by `copy`, before there is one
+            raise AttributeError(name)
         value = getattr(self.request, name)
         if value is None and self.defaults is not None:
             return self.defaults.get(name)

@@ -226,7 +226,8 @@ def _parts(
             return parts
         if data.find(delimiter[2:] + b"--") < 0:
             raise HTTPInputError("Invalid multipart/form-data: no final boundary found")
-        raise HTTPInputError("Invalid multipart/form-data: no boundary at its start")
+        # Tornado takes a body without its first delimiter; a preamble has no headers, and fails.
+        position = 0
     while True:
         if len(parts) >= config.max_parts:
             raise HTTPInputError(f"multipart/form-data has too many parts: over {config.max_parts}")

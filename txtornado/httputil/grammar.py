@@ -34,4 +34,4 @@ class Grammar:
     #: RFC 9112, section 4; the space before an empty reason is not optional.
     status_line = re.compile(f"(HTTP/[0-9]\\.[0-9]) ([0-9]{{3}}) ({_TEXT}+)?")
     #: RFC 9110, section 7.2, with RFC 3986's characters of ``uri-host`` and a port.
-    host = re.compile(r"(?:[\[\]:A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+    host = re.compile(r"(?:[\[\]:A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+")

@@ -10,7 +10,7 @@ __all__ = ["encode_header", "encode_username_password", "int_or_none", "parse_he
 # One parameter with the semicolon in front of it.  A quoted string counts as one only when
 # nothing but white space follows it; otherwise its quotes are ordinary characters.
 _PARAMETER = re.compile(
-    r";[ \t]*([^=;]*)(?:=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"[ \t]*(?=;|\Z)|([^;]*)))?", re.DOTALL
+    r";[ \t]*([^=;]*)(?:=[ \t]*(?:\"((?:[^\"\\]++|\\.)*+)\"[ \t]*+(?=;|\Z)|([^;]*)))?", re.DOTALL
 )
 _QUOTED_PAIR = re.compile(r'\\([\\"])')
 

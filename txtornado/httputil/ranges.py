@@ -5,8 +5,8 @@ import re
 __all__ = ["get_content_range", "parse_request_range"]
 
 # Numbers beyond 18 digits are no file's size, and Python refuses to convert very long ones.
-# Blanks, and a start without a dash, are Tornado's tolerance.
-_RANGE = re.compile(r"[ \t]*([0-9]{0,18})[ \t]*(?:-[ \t]*([0-9]{0,18})[ \t]*)?")
+# Blanks, and a start without a dash, are Tornado's tolerance.  No blank is looked at twice.
+_RANGE = re.compile(r"[ \t]*+([0-9]{0,18})[ \t]*+(?:-[ \t]*+([0-9]{0,18})[ \t]*+)?")
 
 
 def parse_request_range(range_header: str) -> tuple[int | None, int | None] | None:

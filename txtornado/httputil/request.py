@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from txtornado.concurrent import Future, with_callback
 from txtornado.escape import parse_qs_bytes
 from txtornado.httputil.cookies import parse_cookie
 from txtornado.httputil.errors import HTTPInputError
@@ -28,9 +29,6 @@ from txtornado.httputil.headers import HTTPHeaders
 from txtornado.httputil.interfaces import HTTPConnection
 from txtornado.httputil.startline import RequestStartLine
 from txtornado.httputil.urls import split_host_and_port
-
-if TYPE_CHECKING:
-    from txtornado.concurrent import Future
 
 __all__ = ["HTTPServerRequest"]
 
@@ -315,8 +313,6 @@ class HTTPServerRequest:
             chunk: bytes as they go over the wire.
             callback: called without arguments when they have been written.
         """
-        from txtornado.concurrent import with_callback
-
         if self.connection is None:
             raise RuntimeError("the request has no connection to write to")
         future = self.connection.write(chunk.encode("utf-8") if isinstance(chunk, str) else chunk)

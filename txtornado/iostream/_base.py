@@ -21,13 +21,14 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Union
 
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-
 from txtornado import stack_context
+from txtornado._twisted import DirectTransport
 from txtornado.concurrent import done_future
 from txtornado.interfaces import IStreamConsumer
 from txtornado.ioloop import IOLoop
@@ -68,6 +69,7 @@ class _State(Protocol):
     """The attributes of a stream; most streams never set most of them."""
 
     io_loop: IOLoop
+    _loop: asyncio.AbstractEventLoop
     #: Bytes that a pull mode stream buffers at most (default 100 MiB).
     max_buffer_size: int
     #: Bytes that are read at once, and beyond which nothing is read ahead (default 64 KiB).
@@ -98,7 +100,7 @@ class _State(Protocol):
         """Bring about a transport, for streams that have none yet."""
 
     def _new_future(self) -> asyncio.Future[Any]:
-        return self.io_loop.asyncio_loop.create_future()
+        return asyncio.Future(loop=self._loop)
 
     def _check_closed(self) -> None:
         if self._closed:
@@ -178,6 +180,8 @@ class _Reading(_State):
             raise TypeError(f"num_bytes must be an integer, not {type(num_bytes).__name__}")
         if num_bytes < 0:
             raise ValueError("num_bytes must not be negative")
+        if num_bytes == 0:
+            return self._nothing(b"")
         return self._start_read(ReadBytes(num_bytes, partial))
 
     def read_into(
@@ -192,7 +196,8 @@ class _Reading(_State):
         """
         if callback is not None or not isinstance(partial, int):
             return _old_style.read_into(self, buf, partial, callback)
-        return self._start_read(ReadInto(buf, partial))
+        read = ReadInto(buf, partial)
+        return self._start_read(read) if read.size else self._nothing(0)
 
     def read_until_close(
         self,
@@ -213,10 +218,7 @@ class _Reading(_State):
         if callback is not None or streaming_callback is not None:
             return _old_style.read_until_close(self, callback, streaming_callback)
         if self._closed:
-            self._check_idle()
-            future = self._new_future()
-            future.set_result(self._take_all())
-            return future
+            return self._nothing(self._take_all())
         return self._start_read(ReadUntilClose())
 
     def reading(self) -> bool:
@@ -225,6 +227,13 @@ class _Reading(_State):
         return future is not None and not future.done()
 
     # -- the machinery of reads ---------------------------------------------------------
+
+    def _nothing(self, result: Any) -> asyncio.Future[Any]:
+        """A read that has nothing to wait for."""
+        self._check_idle()
+        future = self._new_future()
+        future.set_result(result)
+        return future
 
     def _check_idle(self) -> None:
         if self.consumer is not None:
@@ -235,8 +244,9 @@ class _Reading(_State):
             self._read = self._read_future = None  # its reader gave up
 
     def _start_read(self, read: Read) -> asyncio.Future[Any]:
-        self._check_idle()
-        future = self._new_future()
+        if self._read is not None or self.consumer is not None:
+            self._check_idle()
+        future = asyncio.Future(loop=self._loop)
         self._read = read
         self._read_future = future
         try:
@@ -255,19 +265,17 @@ class _Reading(_State):
 
     def _try_inline_read(self) -> None:
         """Settle the pending read from what is there, or see to it that more comes."""
-        if self._settle_read():
+        buffer = self._input
+        if buffer is not None and len(buffer) and self._settle_read(buffer):
             return
-        self._check_closed()
         if self._eof:
+            self._check_closed()
             self._end_of_input()
         elif self._paused:
             self.resume_reading()
 
-    def _settle_read(self) -> bool:
+    def _settle_read(self, buffer: ReadBuffer) -> bool:
         """True when the pending read is done."""
-        buffer = self._input
-        if buffer is None:
-            buffer = self._input = ReadBuffer()
         read = self._read
         assert read is not None
         future = self._read_future
@@ -313,16 +321,26 @@ class _Reading(_State):
         buffer = self._input
         if buffer is None:
             buffer = self._input = ReadBuffer()
-        buffer.append(data)
-        if self._read is not None:
+        read = self._read
+        if read is not None:
+            if not len(buffer) and read.is_whole(data):
+                future = self._read_future
+                assert future is not None
+                if not future.done():
+                    self._read = self._read_future = None
+                    future.set_result(data)
+                    return
+            buffer.append(data)
             try:
-                done = self._settle_read()
+                done = self._settle_read(buffer)
             except UnsatisfiableReadError as e:
                 self._give_up(e)
                 return
             if not done and len(buffer) > self.max_buffer_size:
                 self._overflow()
                 return
+        else:
+            buffer.append(data)
         if len(buffer) >= self.read_chunk_size and self._read is None and not self._paused:
             self.pause_reading()
 
@@ -565,6 +583,12 @@ class _Writing(_State):
         """True while written bytes wait for the transport."""
         return self._queued() > 0 or bool(self._writes)
 
+    def write_progress(self) -> int:
+        """A count that grows as the transport takes queued bytes; tells a slow peer from a dead
+        one; ours.
+        """
+        return self._taken
+
     def write_to_fd(self, data: memoryview) -> int:
         """Write what the file takes of ``data`` now, and return how much; for subclasses."""
         transport = self.transport
@@ -641,9 +665,8 @@ class _Writing(_State):
             return
         self._waiting = True
         transport = self.transport
-        wait = getattr(transport, "wait_writable", None)
-        if wait is not None:
-            wait(self)
+        if isinstance(transport, DirectTransport):
+            transport.wait_writable(self)
             return
         self._blocked = True  # a pull producer is asked at once, which is too early
         transport.registerProducer(self, False)
@@ -755,6 +778,7 @@ class BaseIOStream(_Reading, _Writing):
                 None,
             )
         self.io_loop = io_loop or IOLoop.current()
+        self._loop = self.io_loop.asyncio_loop
         self.max_buffer_size = max_buffer_size or 104857600
         # A chunk of half the buffer can always be taken while a read waits for the other half.
         self.read_chunk_size = min(read_chunk_size or 65536, max(1, self.max_buffer_size // 2))
@@ -790,7 +814,10 @@ class BaseIOStream(_Reading, _Writing):
     def makeConnection(self, transport: Any) -> None:
         """There is a transport; called by whoever brings one."""
         self._paused = getattr(transport, "starts_paused", False)
-        self._direct = hasattr(transport, "writeSomeData")
+        # Wrappers hand on every attribute: what counts is the transport's own class.
+        self._direct = isinstance(transport, FileDescriptor) and not getattr(
+            transport, "TLS", False
+        )
         self._blocked = False
         super().makeConnection(transport)
 
@@ -865,9 +892,8 @@ class BaseIOStream(_Reading, _Writing):
             return
         if self._lost:
             return
-        close = getattr(transport, "close", None)
-        if close is not None:
-            close()
+        if isinstance(transport, DirectTransport):
+            transport.close()
             return
         if self._waiting or not self._direct:
             unregister = getattr(transport, "unregisterProducer", None)

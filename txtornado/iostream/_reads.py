@@ -24,6 +24,10 @@ class Read:
         """
         raise NotImplementedError
 
+    def is_whole(self, chunk: bytes) -> bool:
+        """True when ``chunk``, the first that came, is the result as it is: the common case."""
+        return False
+
 
 class ReadBytes(Read):
     """A number of bytes; with ``partial``, at most that many."""
@@ -40,6 +44,10 @@ class ReadBytes(Read):
         if there >= size:
             return buffer.take(size)
         return buffer.take(there) if self.partial and there else None
+
+    def is_whole(self, chunk: bytes) -> bool:
+        size = len(chunk)
+        return size == self.size or (self.partial and size < self.size)
 
 
 class ReadUntil(Read):
@@ -63,6 +71,13 @@ class ReadUntil(Read):
         end = found + len(delimiter)
         _check(end, self.max_bytes, "delimiter", delimiter)
         return buffer.take(end)
+
+    def is_whole(self, chunk: bytes) -> bool:
+        size = len(chunk)
+        if self.max_bytes is not None and size > self.max_bytes:
+            return False
+        delimiter = self.delimiter
+        return chunk.find(delimiter) == size - len(delimiter) >= 0
 
 
 class ReadRegex(Read):

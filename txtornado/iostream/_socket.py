@@ -233,7 +233,10 @@ class IOStream(BaseIOStream):
 
     def fileno(self) -> int:
         sock = self.socket
-        return -1 if sock is None else int(sock.fileno())
+        try:
+            return -1 if sock is None else int(sock.fileno())
+        except AttributeError:
+            return -1  # the TLS layer is there, its transport is not
 
     def close_fd(self) -> None:
         sock, self._socket = self._socket, None

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from typing import Self
 from zope.interface import implementer
 
+from txtornado._twisted import DirectTransport
 from txtornado.iostream import _old_style
 from txtornado.iostream._base import _seen
 from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
@@ -75,6 +76,7 @@ class SSLIOStream(IOStream):
     handshake_timeout: float | None = 60.0
 
     _handshaken = False
+    _fd = -1
     _handshake_future: asyncio.Future[Any] | None = None
     _handshake_timer: Any = None
     _linger: Any = None
@@ -222,6 +224,7 @@ class SSLIOStream(IOStream):
     def _established(self, wanted: bool) -> None:
         self._blocked = True
         tls = self.transport
+        self._fd = self.fileno()
         self._paused = False
         resume = getattr(tls, "resumeProducing", None)
         if resume is not None:
@@ -271,14 +274,9 @@ class SSLIOStream(IOStream):
             return
         error = cause_of(reason.value)
         if isinstance(error, ssl.SSLError) and not is_reset(error):
-            gen_log.warning("SSL Error on %s %s: %s", self.fileno(), self._peer(), error)
+            peer = getattr(getattr(self.transport, "transport", None), "client", None)
+            gen_log.warning("SSL Error on %s %s: %s", self._fd, peer, error)
         super().connectionLost(reason)
-
-    def _peer(self) -> str:
-        try:
-            return str(self.socket.getpeername())
-        except (OSError, AttributeError):
-            return "(not connected)"
 
     def _close_transport(self) -> None:
         self._cancel_timer()
@@ -288,12 +286,14 @@ class SSLIOStream(IOStream):
             return
         raw = tls.transport
         if not self._handshaken:
-            getattr(raw, "close", raw.loseConnection)()
+            if isinstance(raw, DirectTransport):
+                raw.close()
+            else:
+                tls.abortConnection()
             return
         tls.unregisterProducer()
         tls.loseConnection()
-        queued = getattr(raw, "queued", None)
-        if queued is not None and not queued():
+        if isinstance(raw, DirectTransport) and not raw.queued():
             raw.close()
             return
         # Neither a full queue nor a missing close_notify of the peer's shall keep it forever.

@@ -22,4 +22,4 @@ def install(io_loop: Any = None) -> None:
     from twisted.internet import asyncioreactor
 
     loop = None if io_loop is None else io_loop.asyncio_loop
-    asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
+    asyncioreactor.install(loop)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from txtornado.concurrent import as_future
 from txtornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -13,6 +15,7 @@ from txtornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
+from txtornado.ioloop import IOLoop
 from txtornado.log import app_log
 
 if TYPE_CHECKING:
@@ -51,13 +54,16 @@ class RoutingDelegate(HTTPMessageDelegate):
         return self.delegate.data_received(chunk)
 
     def finish(self) -> None:
-        assert self.delegate is not None
-        self.delegate.finish()
+        # Let go of it: the connection keeps us, and it keeps the connection.
+        delegate, self.delegate = self.delegate, None
+        assert delegate is not None
+        delegate.finish()
 
     def on_connection_close(self) -> None:
         # It may close before the head is complete.
-        if self.delegate is not None:
-            self.delegate.on_connection_close()
+        delegate, self.delegate = self.delegate, None
+        if delegate is not None:
+            delegate.on_connection_close()
 
 
 class NotFoundDelegate(HTTPMessageDelegate):
@@ -75,6 +81,8 @@ class NotFoundDelegate(HTTPMessageDelegate):
 
 class CallableDelegate(HTTPMessageDelegate):
     """Collects a request and calls a function with it: Tornado 2.3's way to take requests.
+
+    When the function returns an awaitable, what that fails with is logged by the loop.
 
     Args:
         callback: called with the request when its body is complete and parsed.
@@ -116,11 +124,16 @@ class CallableDelegate(HTTPMessageDelegate):
     def finish(self) -> None:
         request = self.request
         assert request is not None
-        if self._chunks:
-            request.body = b"".join(self._chunks)
-            self._chunks.clear()
+        request.body = b"".join(self._chunks)
+        self._forget()
         request._parse_body()
-        self.callback(request)
+        result = self.callback(request)
+        if result is not None and inspect.isawaitable(result):
+            IOLoop.current().add_future(as_future(result), lambda future: future.result())
 
     def on_connection_close(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self.request = self.connection = None
         self._chunks.clear()

@@ -90,6 +90,8 @@ class Exchange(HTTPMessageDelegate):
             if error.errno is not None:
                 raise  # the system's own, ETIMEDOUT
             raise HTTPTimeoutError(str(error) or "Timeout while connecting") from None
+        except StreamClosedError as error:
+            raise error.real_error or HTTPStreamClosedError("Connection closed") from None
         self._stream.set_nodelay(True)
         self.stage = "sending the request"
 

@@ -51,7 +51,7 @@ def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine
     headers = HTTPHeaders({"Host": request.headers.get("Host", target.authority)})
     for name in request.headers:
         if name != "Host":
-            headers[name] = request.headers.get_list(name)  # type: ignore[assignment]
+            headers[name] = [_text(value) for value in request.headers.get_list(name)]
     headers.setdefault("Connection", "close")
     _authenticate(headers, request, target)
     if request.user_agent:
@@ -67,6 +67,11 @@ def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine
     if request.decompress_response:
         headers["Accept-Encoding"] = "gzip"
     return RequestStartLine(request.method, target.path, "HTTP/1.1"), headers
+
+
+def _text(value: str | bytes) -> str:
+    """Header values are sent in latin-1, so that bytes go out as they are."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _authenticate(headers: HTTPHeaders, request: HTTPRequest, target: Target) -> None:

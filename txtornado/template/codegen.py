@@ -32,7 +32,16 @@ from txtornado.template.nodes import (
     Statement,
     Text,
 )
-from txtornado.template.pieces import Pieces, apply_function, call, escaped, function, raw
+from txtornado.template.pieces import (
+    Pieces,
+    Where,
+    applied,
+    escaped,
+    escaped_with,
+    function,
+    raw,
+    where,
+)
 from txtornado.template.python import NOT_COMPILABLE, PythonReader, bound_names, explain
 from txtornado.template.runtime import ESCAPER_NAMES, HELPERS
 from txtornado.template.source import Code
@@ -101,7 +110,7 @@ class _Generator:
             for part in ("first", "then", "other")
         ]
         definition = function(_FUNCTION, [*parameters, *HELPERS], body)
-        return ast.fix_missing_locations(ast.Module([definition], []))
+        return ast.Module([definition], [])
 
     # Python
 
@@ -110,16 +119,16 @@ class _Generator:
         source = self.place.file.source
         shift = self.listing.place(source, node.line, code.last_line, self.place.via)
         tree = how(PythonReader(source), code, shift, **more)
-        for each in tree if isinstance(tree, list) else [tree]:
-            self.binding.update(bound_names(each))
+        if any(name in code.text for name in ESCAPER_NAMES):
+            for each in tree if isinstance(tree, list) else [tree]:
+                self.binding.update(bound_names(each))
         return tree
 
-    def at(self, node: ast.stmt, line: int) -> ast.stmt:
-        """``node``, which has no text of its own, on a line of the current file."""
-        node.lineno = line + self.listing.place(self.place.file.source, line, line, self.place.via)
-        node.end_lineno = node.lineno
-        node.col_offset = node.end_col_offset = 0
-        return node
+    def where(self, line: int) -> Where:
+        """The start of a line of the current file, for what has no text of its own."""
+        shift = self.listing.place(self.place.file.source, line, line, self.place.via)
+        place = line + shift
+        return {"lineno": place, "col_offset": 0, "end_lineno": place, "end_col_offset": 0}
 
     # Bodies
 
@@ -150,27 +159,26 @@ class _Generator:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 pieces.text(value.value)
             else:
-                pieces.any(ast.copy_location(raw(value), value))
+                pieces.any(raw(value))
         elif escape in ESCAPER_NAMES and escape not in self.bound:
             if escape not in self.escapers:
                 self.escapers.append(escape)
-            text = escaped(value, self.escapers.index(escape))
-            pieces.string(ast.copy_location(text, value))
+            pieces.string(escaped(value, self.escapers.index(escape)))
         else:
             named = self.read(PythonReader.expression, node, Code(escape, node.line, 0))
-            pieces.any(ast.copy_location(call("_tt_escape_with", value, named), value))
+            pieces.any(escaped_with(value, named))
 
     def module(self, node: Module, pieces: Pieces) -> None:
         value = self.read(PythonReader.expression, node, node.code, prefix="_tt_modules.")
-        pieces.any(ast.copy_location(raw(value), value))
+        pieces.any(raw(value))
 
     def statement(self, node: Statement, pieces: Pieces) -> None:
         for statement in self.read(PythonReader.statements, node, node.code):
             pieces.statement(statement)
 
     def jump(self, node: Jump, pieces: Pieces) -> None:
-        statement = ast.Break() if node.keyword == "break" else ast.Continue()
-        pieces.statement(self.at(statement, node.line))
+        kind = ast.Break if node.keyword == "break" else ast.Continue
+        pieces.statement(kind(**self.where(node.line)))
 
     def include(self, node: Include, pieces: Pieces) -> None:
         file = referred(node, self.place.file, self.loader)
@@ -188,9 +196,10 @@ class _Generator:
         name = f"_tt_apply{self.functions}"
         self.functions += 1
         careful, self.careful = self.careful, False
-        pieces.statement(self.at(function(name, [], self.body(node.body)), node.line))
+        body = self.body(node.body)
         self.careful = careful
-        pieces.any(ast.copy_location(apply_function(name, method), method))
+        pieces.statement(function(name, [], body, self.where(node.line)))
+        pieces.any(applied(method, name))
 
     # Compound statements
 
@@ -206,7 +215,7 @@ class _Generator:
                 rest = body
                 continue
             test = self.read(PythonReader.expression, clause, clause.code)
-            rest = [ast.copy_location(ast.If(test, body, rest), test)]
+            rest = [ast.If(test, body, rest, **where(test))]
         return rest[0]
 
     def for_loop(self, node: Compound) -> ast.stmt:
@@ -219,13 +228,12 @@ class _Generator:
     def while_loop(self, node: Compound) -> ast.stmt:
         head = node.clauses[0]
         test = self.read(PythonReader.expression, head, head.code)
-        loop = ast.While(test, self.body(head.body), self.otherwise(node))
-        return ast.copy_location(loop, test)
+        return ast.While(test, self.body(head.body), self.otherwise(node), **where(test))
 
     def attempt(self, node: Compound) -> ast.stmt:
         careful, self.careful = self.careful, True
         head = node.clauses[0]
-        result = ast.Try(self.body(head.body), [], [], [])
+        result = ast.Try(self.body(head.body), [], [], [], **self.where(node.line))
         for clause in node.clauses[1:]:
             body = self.body(clause.body)
             if clause.keyword == "finally":
@@ -245,7 +253,7 @@ class _Generator:
             raise ParseError(
                 "try with else, but without except", self.place.file.source.name, node.line
             )
-        return self.at(result, node.line)
+        return result
 
     def otherwise(self, node: Compound) -> list[ast.stmt]:
         """The body of the ``else`` of a loop."""

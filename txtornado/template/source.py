@@ -59,6 +59,7 @@ class Source:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
+        self._column_at = (0, 0)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -81,6 +82,18 @@ class Source:
         raw = self.text[start:end]
         text = raw.strip()
         start += len(raw) - len(raw.lstrip())
-        line = self.line_at(start)
-        before = self.text[self._starts[line - 1] : start]
-        return Code(text, line, len(before.encode("utf-8", "replace")))
+        return Code(text, self.line_at(start), self._column(start))
+
+    def _column(self, offset: int) -> int:
+        """The column of the character at ``offset``, in bytes.
+
+        Text is cut from front to back, so each column is counted on from the one before, or a
+        template that is one long line would take time in proportion to the square of its length.
+        """
+        known, column = self._column_at
+        start = self._starts[self.line_at(offset) - 1]
+        if not start <= known <= offset:
+            known, column = start, 0
+        column += len(self.text[known:offset].encode("utf-8", "surrogatepass"))
+        self._column_at = (offset, column)
+        return column

@@ -12,8 +12,12 @@ Tornado's own names, for ``unittest``, pytest and trial alike:
 And for users of Twisted:
 
 * `ReactorTestCase`: trial's ``TestCase`` on the global reactor, whose tests may also be
-  ``async def`` and await Futures, asyncio's things and Deferreds alike.
+  ``async def`` and await Futures, asyncio's things and Deferreds alike;
+* `MemoryServer`: an application without sockets, on a reactor whose time stands still
+  (`MemoryReactor`), with connections for raw bytes (`MemoryConnection`).
 """
+
+from typing import TYPE_CHECKING, Any
 
 from txtornado.testing._cases import (
     AsyncTestCase,
@@ -27,12 +31,18 @@ from txtornado.testing._main import main
 from txtornado.testing._ports import bind_unused_port, get_unused_port
 from txtornado.testing._reactor import ReactorTestCase
 
+if TYPE_CHECKING:
+    from txtornado.testing._memory import MemoryConnection, MemoryReactor, MemoryServer
+
 __all__ = [
     "AsyncHTTPSTestCase",
     "AsyncHTTPTestCase",
     "AsyncTestCase",
     "ExpectLog",
     "LogTrapTestCase",
+    "MemoryConnection",
+    "MemoryReactor",
+    "MemoryServer",
     "ReactorTestCase",
     "bind_unused_port",
     "gen_test",
@@ -41,3 +51,12 @@ __all__ = [
     "main",
     "setup_with_context_manager",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # These need the whole of the HTTP rooms, which most tests do not.
+    if name in ("MemoryConnection", "MemoryReactor", "MemoryServer"):
+        from txtornado.testing import _memory
+
+        return getattr(_memory, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

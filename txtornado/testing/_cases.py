@@ -54,8 +54,8 @@ class AsyncTestCase(unittest.TestCase):
 
     io_loop: IOLoop
 
-    def __init__(self, methodName: str = "runTest") -> None:
-        super().__init__(methodName)
+    def __init__(self, methodName: str = "runTest", *args: Any, **kwargs: Any) -> None:
+        super().__init__(methodName, *args, **kwargs)
         self._stopped: tuple[Any] | None = None
         self._waiting = False
         self._failure: BaseException | None = None

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import as_future, new_future
+from txtornado.gen.convert import start_coroutine
 from txtornado.iostream import StreamClosedError
 from txtornado.log import app_log
 from txtornado.web import _origin, _xsrf
@@ -62,14 +63,8 @@ def start(
 
 
 def as_task(rest: Rest) -> Future[None]:
-    """Run ``rest`` on the current loop."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        from txtornado.ioloop import IOLoop
-
-        loop = IOLoop.current().asyncio_loop
-    return loop.create_task(rest)
+    """Run ``rest`` on the current loop; Deferreds can be awaited in it."""
+    return start_coroutine(rest)
 
 
 def report(handler: RequestHandler, error: BaseException) -> None:

@@ -1,0 +1,286 @@
+"""What llhttp, in strict mode, refuses is refused here.
+
+llhttp (through ``httptools``) is the parser of Node.js and, as its proxies show, of many programs
+that may stand before or behind a txtornado server.  Where one parser accepts what the other reads
+differently, requests can be smuggled; so the engine must not be laxer, save for `EXCUSES`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from txtornado.http1connection import HTTP1Engine
+from txtornado.http1connection._states import Event, State
+from txtornado.httputil import HTTPHeaders, HTTPInputError, ResponseStartLine
+
+try:
+    import httptools
+except ImportError:
+    httptools = None
+
+
+class Message:
+    """One request as a parser has seen it."""
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self.complete = False
+
+    def key(self) -> object:
+        return (self.method, self.target, self.headers, self.body)
+
+
+class _Reader:
+    """llhttp's callbacks."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.parser: object = None
+
+    def on_message_begin(self) -> None:
+        self.messages.append(Message())
+
+    def on_url(self, target: bytes) -> None:
+        self.messages[-1].target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.messages[-1].headers.append((name, value or b""))
+
+    def on_headers_complete(self) -> None:
+        self.messages[-1].method = self.parser.get_method()  # type: ignore[attr-defined]
+
+    def on_body(self, body: bytes) -> None:
+        self.messages[-1].body += body
+
+    def on_message_complete(self) -> None:
+        self.messages[-1].complete = True
+
+
+def by_llhttp(data: bytes) -> list[Message] | str:
+    """The complete requests that llhttp sees in ``data``, or why it refuses."""
+    reader = _Reader()
+    reader.parser = parser = httptools.HttpRequestParser(reader)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        return "upgrade"
+    except httptools.HttpParserError as error:
+        return f"{type(error).__name__}: {error}"
+    return [message for message in reader.messages if message.complete]
+
+
+def by_us(data: bytes) -> list[Message] | str:
+    """The complete requests that we see in ``data``, or why we refuse."""
+    engine = HTTP1Engine(False)
+    engine.receive_data(data)
+    messages: list[Message] = []
+    try:
+        while True:
+            event = engine.next_event()
+            if event is Event.HEAD:
+                message = Message()
+                line = engine.start_line
+                message.method = line[0].encode("latin-1")
+                message.target = line[1].encode("latin-1")
+                message.headers = [
+                    (name.encode("latin-1"), value.encode("latin-1"))
+                    for name, value in engine.headers.get_all()
+                ]
+                messages.append(message)
+                engine.start_body(1 << 30)
+            elif event is Event.DATA:
+                messages[-1].body += engine.buffer.data
+            elif event is Event.NEED_DATA:
+                break
+            if engine.receiving is State.DONE:
+                messages[-1].complete = True
+                engine.send_message(ResponseStartLine("", 200, "OK"), HTTPHeaders(), b"")
+                if not engine.keep_alive:
+                    break
+                engine.next_exchange()
+    except HTTPInputError as error:
+        return str(error)
+    return [message for message in messages if message.complete]
+
+
+def _bare_lf(data: bytes) -> bool:
+    return re.search(rb"(?<!\r)\n", data) is not None
+
+
+#: What we accept though llhttp does not: a test of the input and llhttp's complaint, and why.
+EXCUSES = [
+    (
+        lambda data, complaint: _bare_lf(data),
+        "RFC 9112, section 2.2, lets a recipient take a bare LF for the end of a line of the head; "
+        "Tornado documents that it does, and old clients rely on it.  (Not within chunked bodies.)",
+    ),
+    (
+        lambda data, complaint: "Invalid method" in complaint,
+        "llhttp has a list of methods; RFC 9110, section 9.1, allows any token.  An application "
+        "answers unknown ones with 405.",
+    ),
+    (
+        lambda data, complaint: "Expected HTTP/" in complaint or "Invalid char in url" in complaint
+        or "Unexpected char in url" in complaint or "Unexpected start char in url" in complaint
+        or "CONNECT" in complaint,
+        "llhttp wants a target to look like a URL; Tornado passes any visible characters on, and "
+        "routing finds no handler for what is none.",
+    ),
+    (
+        lambda data, complaint: "after `Connection: close`" in complaint,
+        "Bytes after the last request of a connection are never read here.",
+    ),
+    (
+        lambda data, complaint: re.search(rb"(?:^|\n)[\r\n]+", data) and "method" in complaint,
+        "Empty lines before a request, RFC 9112, section 2.2.",
+    ),
+]
+
+TOKENS = [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE"]
+TARGETS = [b"/", b"/a?b=c", b"*", b"http://x/", b"/\xc3\xa9", b"//x", b"/%00"]
+NAMES = [
+    b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-A", b"Expect",
+    b"content-length", b"transfer-encoding", b"Accept",
+]
+VALUES = [
+    b"x", b"5", b"0", b"05", b"5,5", b"5, 5", b"+5", b"5 ", b"0x5", b"1_0", b"", b"chunked",
+    b"Chunked", b"gzip, chunked", b"chunked, gzip", b"chunked, chunked", b"identity", b"close",
+    b"keep-alive", b"keep-alive, close", b"100-continue", b"a b", b"\xe9", b"chunked,", b",chunked",
+    b"chunked;q=1", b'"chunked"', b"\xa0chunked", b"chunk", b"chunkedx", b" chunked\t",
+    b"18446744073709551616", b"99999999999999999999999999", b"-0",
+]
+JUNK = [
+    b"\0", b"\r", b"\n", b"\t", b" ", b"\x0b", b"\x0c", b"\x7f", b"\x85", b"\xa0", b"\xff", b":", b";",
+    b",", b"\r\n", b"\r\n ", b"_", b"(", b'"', b"\x1b",
+]
+
+
+@st.composite
+def chunked_body(draw: st.DrawFn) -> bytes:
+    """A chunked body, mostly right."""
+    out = b""
+    for _ in range(draw(st.integers(0, 3))):
+        data = draw(st.binary(min_size=1, max_size=20))
+        size = draw(st.sampled_from([b"%x", b"%X", b"0%x", b"000%x"])) % len(data)
+        extension = draw(st.sampled_from(
+            [b"", b"", b"", b";a", b";a=b", b';a="b c"', b" ;a", b";", b"; a", b";a=", b";a b", b" ", b";a;b=c"]
+        ))
+        out += size + extension + b"\r\n" + data + b"\r\n"
+    trailer = draw(st.sampled_from([b"", b"", b"T: x\r\n", b"T : x\r\n", b"T\r\n", b" T: x\r\n"]))
+    return out + draw(st.sampled_from([b"0", b"0", b"000", b"0;a"])) + b"\r\n" + trailer + b"\r\n"
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """One or two requests that are nearly HTTP, with a little damage."""
+    data = b""
+    for _ in range(draw(st.integers(1, 2))):
+        line = b" ".join([
+            draw(st.sampled_from(TOKENS)),
+            draw(st.sampled_from(TARGETS)),
+            draw(st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/0.9", b"http/1.1", b"HTTP/11", b"HTTP/2.0"])),
+        ])
+        headers = [b"Host: x"] if draw(st.booleans()) else []
+        for _ in range(draw(st.integers(0, 4))):
+            name = draw(st.sampled_from(NAMES))
+            value = draw(st.sampled_from(VALUES))
+            colon = draw(st.sampled_from([b": ", b":", b": ", b" : ", b":\t", b"\t:"]))
+            headers.append(name + colon + value)
+        body = draw(st.one_of(st.just(b""), chunked_body(), st.just(b"hello"), st.binary(max_size=10)))
+        data += b"\r\n".join([line, *headers, b"", b""]) + body
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(data)))
+        data = data[:at] + draw(st.sampled_from(JUNK)) + data[at + draw(st.integers(0, 1)):]
+    return data
+
+
+class DifferentialTests(SynchronousTestCase):
+    """The same bytes for both parsers."""
+
+    def setUp(self) -> None:
+        if httptools is None:
+            raise SkipTest("needs the httptools package")
+
+    def compare(self, data: bytes) -> None:
+        ours = by_us(data)
+        if isinstance(ours, str) or not ours:
+            return  # refusing, or waiting for more, is always safe
+        theirs = by_llhttp(data)
+        if isinstance(theirs, str):
+            if theirs == "upgrade":
+                return
+            for applies, _ in EXCUSES:
+                if applies(data, theirs):
+                    return
+            # It may have refused only what comes after what we have seen so far.
+            self.fail(f"llhttp refuses {data!r} ({theirs}), we see {[m.key() for m in ours]}")
+        # Two parsers that both accept must agree on where each message ends.
+        for mine, other in zip(ours, theirs):
+            self.assertEqual((mine.method, mine.target), (other.method, other.target), data)
+            self.assertEqual(mine.body, other.body, data)
+
+    @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(requests())
+    @example(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n")
+    @example(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
+    @example(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n")
+    def test_nearly_http(self, data: bytes) -> None:
+        """Of requests with a little damage, none that llhttp refuses is accepted."""
+        self.compare(data)
+
+    @settings(max_examples=500, deadline=None)
+    @given(chunked_body(), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(JUNK)), max_size=2))
+    def test_chunked(self, body: bytes, damage: list[tuple[int, bytes]]) -> None:
+        """The same holds for chunked bodies, where a difference smuggles requests."""
+        for at, junk in damage:
+            at %= len(body) + 1
+            body = body[:at] + junk + body[at:]
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ours = by_us(head + body)
+        if isinstance(ours, list) and ours:
+            theirs = by_llhttp(head + body)
+            self.assertIsInstance(theirs, list, (body, theirs))
+            self.assertEqual(ours[0].body, theirs[0].body)
+
+    @settings(max_examples=300, deadline=None)
+    @given(requests(), st.data())
+    def test_chunking_makes_no_difference(self, data: bytes, draw: st.DataObject) -> None:
+        """However the bytes are cut, the engine comes to the same end."""
+        whole = by_us(data)
+        if not isinstance(whole, list):
+            return
+        cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=6)))
+        engine = HTTP1Engine(False)
+        bodies: list[bytes] = []
+        lines = []
+        for start, end in zip([0, *cuts], [*cuts, len(data)]):
+            if start == end:
+                continue
+            engine.receive_data(data[start:end])
+            while (event := engine.next_event()) not in (Event.NEED_DATA, Event.PAUSED):
+                if event is Event.HEAD:
+                    engine.start_body(1 << 30)
+                    lines.append(engine.start_line)
+                    bodies.append(b"")
+                elif event is Event.DATA:
+                    bodies[-1] += engine.buffer.data
+                if engine.receiving is State.DONE:
+                    engine.send_message(ResponseStartLine("", 200, "OK"), HTTPHeaders(), b"")
+                    if engine.keep_alive:
+                        engine.next_exchange()
+        for mine, line, body in zip(whole, lines, bodies):
+            self.assertEqual(mine.target, line[1].encode("latin-1"))
+            self.assertEqual(mine.body, body)
+
+    @settings(max_examples=500, deadline=None)
+    @given(st.binary(max_size=200))
+    def test_anything(self, data: bytes) -> None:
+        """No bytes whatsoever make the engine fail in another way than refusing them."""
+        by_us(data)
