@@ -45,6 +45,13 @@ def set_up() -> None:
     venv.create(VENV, with_pip=True, clear=True)
     pip = [os.path.join(BIN, "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     subprocess.run([*pip, "-e", f"{ROOT}[test]"], check=True)
+    # twistd looks for its subcommands in ``twisted/plugins`` below each entry of sys.path, where
+    # an editable install does not put the checkout.
+    packages = subprocess.check_output(
+        [pip[0], "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
+    with open(os.path.join(packages.strip(), "txtornado-checkout.pth"), "w") as file:
+        file.write(ROOT + "\n")
     with open(STAMP, "w") as file:
         file.write(wanted)
 

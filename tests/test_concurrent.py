@@ -384,6 +384,33 @@ class AsDeferredTests(ReactorTestCase):
         self.assertEqual(seen, ["inner", "outer"])
         self.assertTrue(waited_for.called)
 
+    async def test_cancel_reaches_list(self) -> None:
+        """Cancelling the Deferred reaches into the lists that a generator coroutine waits for."""
+        waited_for: list[defer.Deferred[None]] = [defer.Deferred(), defer.Deferred()]
+
+        @gen.coroutine
+        def inner(deferred: Any) -> Any:
+            yield deferred
+
+        @gen.coroutine
+        def outer() -> Any:
+            yield [inner(waited_for[0]), {"key": waited_for[1]}, done_future()]
+
+        future = outer()
+        deferred = as_deferred(future)
+        deferred.cancel()
+        await self.assertFailure(deferred, defer.CancelledError)
+        await turns(6)
+        self.assertTrue(future.cancelled())
+        self.assertEqual([d.called for d in waited_for], [True, True])
+
+    async def test_cancelled_child(self) -> None:
+        """A list with a cancelled Future fails the Deferred with Twisted's CancelledError."""
+        pending: Future[None] = Future()
+        deferred = as_deferred([pending])
+        pending.cancel()
+        await self.assertFailure(deferred, defer.CancelledError)
+
     async def test_future_cancelled(self) -> None:
         """A Future that is cancelled fails the Deferred with Twisted's CancelledError."""
         pending: Future[None] = Future()

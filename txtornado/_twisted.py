@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from errno import EAGAIN, EALREADY, EINPROGRESS, ENOBUFS, EWOULDBLOCK
 from typing import Any
 
 from twisted.internet import abstract, error, main, tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python import log
 from twisted.python.failure import Failure
 
-__all__ = ["DirectTransport", "SocketTransport", "use_socket_transport"]
+__all__ = ["DirectTransport", "SocketTransport", "TLSTransport", "use_socket_transport"]
 
 _TRY_AGAIN = (EAGAIN, EWOULDBLOCK, ENOBUFS)
-#: How many full chunks are read before it is others' turn.
-_READS = 4
 _CLOSED = error.ConnectionClosed("closed by this side")
 
 
@@ -54,7 +54,8 @@ class DirectTransport(abstract.FileDescriptor):
     starts_paused = True
     _busy = False
     _reading = False
-    _why: BaseException | None = None
+    #: Why the transport is about to be disconnected.
+    failure: BaseException | None = None
 
     # -- waiting ------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ class DirectTransport(abstract.FileDescriptor):
             return
         if self._busy:
             # The reactor is in our doRead or doWrite: it disconnects us when that returns.
-            self._why = _CLOSED
+            self.failure = _CLOSED
         else:
             self.connectionLost(Failure(_CLOSED))
 
@@ -116,7 +117,7 @@ class DirectTransport(abstract.FileDescriptor):
         return bool(self.dataBuffer) or bool(self._tempDataBuffer)
 
     def doWrite(self) -> Any:
-        why = self._why
+        why = self.failure
         if why is not None:
             return why
         self._busy = True
@@ -129,7 +130,7 @@ class DirectTransport(abstract.FileDescriptor):
                 self.stopWriting()
         finally:
             self._busy = False
-        return why or self._why
+        return why or self.failure
 
     def logPrefix(self) -> str:
         return "-"
@@ -142,6 +143,8 @@ class SocketTransport(DirectTransport, tcp.Connection):
     """
 
     connecting = False
+    #: How much is read at once after a full chunk of ``bufferSize``.
+    burst = 1 << 18
 
     def __init__(
         self,
@@ -185,13 +188,13 @@ class SocketTransport(DirectTransport, tcp.Connection):
         self.connected = True
         self.stopWriting()
         self.protocol.makeConnection(self)
-        return self._why
+        return self.failure
 
     # -- reading and writing ------------------------------------------------------------
 
     def doRead(self) -> Any:
         size = self.bufferSize
-        for _ in range(_READS):
+        for _ in range(2):
             try:
                 data = self.socket.recv(size)
             except BlockingIOError:
@@ -205,9 +208,10 @@ class SocketTransport(DirectTransport, tcp.Connection):
                 self.protocol.dataReceived(data)
             finally:
                 self._busy = False
-            if self._why is not None or len(data) < size or not self._reading:
+            if self.failure is not None or len(data) < size or not self._reading:
                 break
-        return self._why
+            size = self.burst  # there is much: fewer and larger pieces from here
+        return self.failure
 
     def doWrite(self) -> Any:
         if not self.connecting:
@@ -225,14 +229,17 @@ class SocketTransport(DirectTransport, tcp.Connection):
             return 0 if e.errno in _TRY_AGAIN else e
 
     def write(self, data: bytes) -> None:
-        if self.TLS or not self.connected or self.producer is not None or self.queued():
+        if self.TLS or not self.connected or self.queued():
             tcp.Connection.write(self, data)
             return
         sent = self.writeSomeData(data)
         if isinstance(sent, BaseException):
             # Not from here: our caller may be in the middle of something.
-            self._why = sent
-            self.startWriting()
+            self.failure = sent
+            try:
+                self.startWriting()
+            except OSError:  # the descriptor is not one any more
+                self.reactor.callLater(0, self.connectionLost, Failure(sent))
         elif sent < len(data):
             tcp.Connection.write(self, bytes(memoryview(data)[sent:]))
 
@@ -269,6 +276,125 @@ def _address(family: int, address: Any) -> Any:
     if family == socket.AF_INET6:
         return IPv6Address("TCP", *address)
     return UNIXAddress(address or None)
+
+
+#: The most that one TLS record carries (RFC 8446, section 5.1).
+_RECORD = 16384
+#: How much is encrypted before the transport below is asked whether it keeps up.
+_TLS_PIECE = 1 << 18
+
+
+class TLSTransport(TLSMemoryBIOProtocol):
+    """Twisted's TLS state machine, with a shorter way through once the handshake is done.
+
+    Over a `DirectTransport`, with connections of ``txtornado.iostream.tls``, application data
+    goes record after record through the `ssl.SSLObject` and in one piece to the other side;
+    everything else, and every other kind of connection, is Twisted's business as ever.
+    """
+
+    def makeConnection(self, transport: Any) -> None:
+        self.direct = False
+        TLSMemoryBIOProtocol.makeConnection(self, transport)
+
+    def begin_direct(self) -> bool:
+        """Take the short way from now on; False when it does not lead anywhere."""
+        connection = getattr(self, "_tlsConnection", None)
+        needed = ("_appSendBuffer", "_lostTLSConnection", "_handshakeDone", "_flushSendBIO")
+        self.direct = (
+            hasattr(connection, "ssl_object")
+            and isinstance(self.transport, DirectTransport)
+            and all(hasattr(self, name) for name in needed)
+        )
+        if self.direct:
+            self._object = connection.ssl_object
+            self._incoming = connection.incoming
+            self._outgoing = connection.outgoing
+        return self.direct
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.direct or self._appSendBuffer or self._lostTLSConnection:
+            TLSMemoryBIOProtocol.dataReceived(self, data)
+            return
+        incoming = self._incoming
+        incoming.write(data)
+        while not self._lostTLSConnection:
+            data, end = self._decrypt()
+            if data and not self._aborted:
+                self.wrappedProtocol.dataReceived(data)
+            if end is not None:
+                self._ended(end)
+            if not data or not incoming.pending:
+                break
+        if self._outgoing.pending:
+            self._flushSendBIO()
+
+    def _decrypt(self) -> tuple[bytes, Any]:
+        """What there is, and what comes after it: None for nothing yet."""
+        read, incoming = self._object.read, self._incoming
+        chunks = []
+        end: Any = None
+        try:
+            data = read(_RECORD)
+            while data and incoming.pending and len(chunks) < 16:
+                chunks.append(data)
+                data = read(_RECORD)
+            if data:
+                chunks.append(data)
+            else:
+                end = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            end = True
+        except ssl.SSLError as e:
+            end = e
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks), end
+
+    def _ended(self, end: Any) -> None:
+        if end is True:  # close_notify; whether our own still reaches the peer is no matter
+            self._reason = Failure(main.CONNECTION_DONE)
+            self._shutdownTLS()
+            self._tlsShutdownFinished(None)
+        else:
+            self._tlsShutdownFinished(Failure(self._tlsConnection.translated(end)))
+
+    def writeSomeData(self, data: Any) -> Any:
+        """Encrypt and send, unless the transport below has not kept up; how much of ``data``."""
+        transport = self.transport
+        if transport.failure is not None:
+            return transport.failure
+        if transport.queued() or self._appSendBuffer:
+            return 0
+        if self._lostTLSConnection or self.disconnecting:
+            return main.CONNECTION_LOST
+        size = len(data)
+        taken = 0
+        write = self._object.write
+        try:
+            if size <= _RECORD:
+                taken = write(data)
+            else:
+                with memoryview(data) as view:
+                    while taken < size and self._outgoing.pending < _TLS_PIECE:
+                        with view[taken : taken + _TLS_PIECE] as piece:
+                            taken += write(piece)
+        except ssl.SSLWantReadError:  # a renegotiation is under way
+            self._bufferedWrite(bytes(memoryview(data)[taken:]))
+            taken = size
+        except ssl.SSLError as e:
+            self._tlsShutdownFinished(Failure(self._tlsConnection.translated(e)))
+            return e
+        transport.write(self._outgoing.read())
+        return taken if transport.failure is None else transport.failure
+
+    def wait_writable(self, producer: Any) -> None:
+        self.transport.wait_writable(producer)
+
+    def unregisterProducer(self) -> None:
+        if self.direct:
+            self.transport.unregisterProducer()
+        else:
+            TLSMemoryBIOProtocol.unregisterProducer(self)
 
 
 def use_socket_transport(port: Any) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "TracebackFuture",
     "as_deferred",
     "as_future",
+    "cancel_work",
     "chain_future",
     "done_future",
     "dummy_executor",
@@ -75,6 +76,12 @@ def _current_ioloop() -> IOLoop:
     from txtornado.ioloop import IOLoop  # below us in the import order, above us at run time
 
     return IOLoop.current()
+
+
+def current_loop() -> asyncio.AbstractEventLoop:
+    """The asyncio loop of the current `IOLoop`, running or not; ours."""
+    loop = _get_running_loop()
+    return _current_ioloop().asyncio_loop if loop is None else loop
 
 
 def new_future() -> Future[Any]:
@@ -305,8 +312,8 @@ def as_future(thing: Any) -> Future[Any]:
 
     That is a Future (returned as it is), a Deferred, a coroutine or other awaitable, a
     `concurrent.futures.Future`, a list or dict of these, and what
-    `txtornado.gen.convert_yielded` was taught.  Cancelling the Future cancels what it was
-    made of.
+    `txtornado.gen.convert_yielded` was taught.  Cancelling the Future cancels the Deferred, the
+    native coroutine or the executor's future that it was made of.
 
     Raises:
         txtornado.gen.BadYieldError: ``thing`` is nothing to wait for.
@@ -387,9 +394,18 @@ def as_deferred(awaitable: Any) -> defer.Deferred[Any]:
 
 
 def _cancel_source(future: Future[Any], deferred: defer.Deferred[Any]) -> None:
-    runner = getattr(future, "_runner", None)
-    if runner is not None:
-        runner.cancel()  # a generator coroutine: end what it waits for, not only its Future
+    cancel_work(future)
+
+
+def cancel_work(future: Future[Any]) -> None:
+    """Cancel what ``future`` is the result of, and by that ``future`` itself.
+
+    Cancelling the Future of a decorated coroutine only means that nobody wants the result; the
+    coroutine goes on.  This ends what it waits for, however deep.
+    """
+    work = getattr(future, "_work", None)
+    if work is not None and not future.done():
+        work.cancel()
     else:
         future.cancel()
 
@@ -402,7 +418,9 @@ def _fire(deferred: defer.Deferred[Any], future: Future[Any]) -> None:
     error = future.exception()
     if deferred.called:  # cancelled from Twisted's side, and told so already
         return
-    if error is not None:
+    if isinstance(error, asyncio.CancelledError):
+        deferred.errback(defer.CancelledError())
+    elif error is not None:
         deferred.errback(_failure(error, type(error), error.__traceback__))
     else:
         deferred.callback(future.result())

@@ -11,6 +11,7 @@ between the two, each in a class of its own: `_CallbackDelegate` gathers a reque
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import socket
 import ssl
@@ -19,7 +20,7 @@ from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
 
-from txtornado.concurrent import as_future
+from txtornado.concurrent import Future, as_future, new_future
 from txtornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from txtornado.httputil import HTTPConnection as _ExchangeInterface
 from txtornado.httputil import (
@@ -151,6 +152,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             **options,
         )
         self._connections: set[HTTP1ServerConnection] = set()
+        self._empty: Future[None] | None = None
         self.trusted_downstream = trusted_downstream
 
     @classmethod
@@ -189,6 +191,9 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
     def on_close(self, server_conn: object) -> None:
         """See `~txtornado.httputil.HTTPServerConnectionDelegate`."""
         self._connections.discard(server_conn)  # type: ignore[arg-type]
+        if self._empty is not None and not self._connections:
+            self._empty.set_result(None)
+            self._empty = None
         if isinstance(self.request_callback, HTTPServerConnectionDelegate):
             self.request_callback.on_close(server_conn)
 
@@ -202,6 +207,25 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             connection = next(iter(self._connections))
             await connection.close()
             self._connections.discard(connection)
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """End in good order, and wait until all connections are closed; ours.
+
+        No more connections are accepted.  Those without a request under way are closed at once,
+        the others when the request is answered (with ``Connection: close`` where the response has
+        not begun yet).  WebSockets and other detached streams are left alone.
+
+        Args:
+            timeout: seconds after which what is left is cut off; None for never.
+        """
+        self.stop()
+        for connection in list(self._connections):
+            connection.drain()
+        if self._connections:
+            if self._empty is None:
+                self._empty = new_future()
+            await asyncio.wait([self._empty], timeout=timeout)
+        await self.close_all_connections()
 
 
 class _CallbackDelegate(HTTPMessageDelegate):
@@ -256,7 +280,9 @@ class _ForwardedDelegate(HTTPMessageDelegate):
         self._context = request_conn.context
 
     def headers_received(
-        self, start_line: RequestStartLine, headers: HTTPHeaders  # type: ignore[override]
+        self,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,  # type: ignore[override]
     ) -> Any:
         self._context._apply_xheaders(headers)
         return self._delegate.headers_received(start_line, headers)

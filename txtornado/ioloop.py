@@ -196,6 +196,9 @@ class IOLoop(Configurable):
 
     def make_current(self) -> None:
         """Make this the thread's current loop, and its asyncio loop asyncio's (Tornado 2.4)."""
+        from txtornado.platform.asyncio import forget_stale_running_loop
+
+        forget_stale_running_loop()  # it would be preferred to this one
         _per_thread.loop = self
         asyncio.set_event_loop(self.asyncio_loop)
 

@@ -228,7 +228,7 @@ class Semaphore(_WaiterQueue):
         if self._value:
             self._value -= 1
             return
-        waiter: Future[Any] = Future(loop=_get_running_loop() or running_loop())
+        waiter: Future[Any] = Future()
         self._waiters.append(waiter)
         try:
             await waiter

@@ -8,10 +8,12 @@ told in one line on standard error, and the process ends with status 1.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
@@ -25,6 +27,7 @@ from txtornado.interfaces import IApplicationPlugin
 __all__ = ["CannotServe", "Options", "load_factory", "load_object", "makeService"]
 
 DEFAULT_ENDPOINT = "tcp:8888"
+PLUGINS = "txtornado.plugins"
 
 
 class CannotServe(Exception):
@@ -34,10 +37,26 @@ class CannotServe(Exception):
 def plugins() -> dict[str, Any]:
     """The subcommands: name to plugin; of two with one name the first found stays."""
     found: dict[str, Any] = {}
-    package = importlib.import_module("txtornado.plugins")
-    for plugin in getPlugins(IApplicationPlugin, package):
+    for plugin in getPlugins(IApplicationPlugin, _plugin_package()):
         found.setdefault(plugin.name, plugin)
     return found
+
+
+def _plugin_package() -> ModuleType:
+    try:
+        return importlib.import_module(PLUGINS)
+    except ModuleNotFoundError as e:
+        if e.name != PLUGINS:
+            raise
+    # A checkout that is not installed: the folder stands beside the package.
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "plugins")
+    spec = importlib.util.spec_from_file_location(
+        PLUGINS, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None and spec.loader is not None
+    package = sys.modules[PLUGINS] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return package
 
 
 class Options(usage.Options):

@@ -105,9 +105,7 @@ class WSGIContainer:
         except StreamClosedError:
             pass
         except Exception:
-            app_log.error(
-                "Uncaught exception of a WSGI application %s", request.uri, exc_info=True
-            )
+            app_log.error("Uncaught exception of a WSGI application %s", request.uri, exc_info=True)
             sender.fail()
         finally:
             await run(response.close)
@@ -460,5 +458,3 @@ def _error(code: int) -> _WSGIConnection:
     headers = HTTPHeaders({"Content-Type": "text/plain", "Content-Length": str(len(body))})
     connection.write_response(ResponseStartLine("", code, responses[code]), headers, body)
     return connection
-
-

@@ -76,7 +76,6 @@ class MemoryStream:
 
     def resume_reading(self) -> None:
         self.reading = True
-        self.progress = 0
 
     def closed(self) -> bool:
         return self._closed

@@ -127,9 +127,13 @@ EXCUSES = [
         "answers unknown ones with 405.",
     ),
     (
-        lambda data, complaint: "Expected HTTP/" in complaint or "Invalid char in url" in complaint
-        or "Unexpected char in url" in complaint or "Unexpected start char in url" in complaint
-        or "CONNECT" in complaint,
+        lambda data, complaint: (
+            "Expected HTTP/" in complaint
+            or "Invalid char in url" in complaint
+            or "Unexpected char in url" in complaint
+            or "Unexpected start char in url" in complaint
+            or "CONNECT" in complaint
+        ),
         "llhttp wants a target to look like a URL; Tornado passes any visible characters on, and "
         "routing finds no handler for what is none.",
     ),
@@ -146,19 +150,73 @@ EXCUSES = [
 TOKENS = [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE"]
 TARGETS = [b"/", b"/a?b=c", b"*", b"http://x/", b"/\xc3\xa9", b"//x", b"/%00"]
 NAMES = [
-    b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-A", b"Expect",
-    b"content-length", b"transfer-encoding", b"Accept",
+    b"Host",
+    b"Content-Length",
+    b"Transfer-Encoding",
+    b"Connection",
+    b"X-A",
+    b"Expect",
+    b"content-length",
+    b"transfer-encoding",
+    b"Accept",
 ]
 VALUES = [
-    b"x", b"5", b"0", b"05", b"5,5", b"5, 5", b"+5", b"5 ", b"0x5", b"1_0", b"", b"chunked",
-    b"Chunked", b"gzip, chunked", b"chunked, gzip", b"chunked, chunked", b"identity", b"close",
-    b"keep-alive", b"keep-alive, close", b"100-continue", b"a b", b"\xe9", b"chunked,", b",chunked",
-    b"chunked;q=1", b'"chunked"', b"\xa0chunked", b"chunk", b"chunkedx", b" chunked\t",
-    b"18446744073709551616", b"99999999999999999999999999", b"-0",
+    b"x",
+    b"5",
+    b"0",
+    b"05",
+    b"5,5",
+    b"5, 5",
+    b"+5",
+    b"5 ",
+    b"0x5",
+    b"1_0",
+    b"",
+    b"chunked",
+    b"Chunked",
+    b"gzip, chunked",
+    b"chunked, gzip",
+    b"chunked, chunked",
+    b"identity",
+    b"close",
+    b"keep-alive",
+    b"keep-alive, close",
+    b"100-continue",
+    b"a b",
+    b"\xe9",
+    b"chunked,",
+    b",chunked",
+    b"chunked;q=1",
+    b'"chunked"',
+    b"\xa0chunked",
+    b"chunk",
+    b"chunkedx",
+    b" chunked\t",
+    b"18446744073709551616",
+    b"99999999999999999999999999",
+    b"-0",
 ]
 JUNK = [
-    b"\0", b"\r", b"\n", b"\t", b" ", b"\x0b", b"\x0c", b"\x7f", b"\x85", b"\xa0", b"\xff", b":", b";",
-    b",", b"\r\n", b"\r\n ", b"_", b"(", b'"', b"\x1b",
+    b"\0",
+    b"\r",
+    b"\n",
+    b"\t",
+    b" ",
+    b"\x0b",
+    b"\x0c",
+    b"\x7f",
+    b"\x85",
+    b"\xa0",
+    b"\xff",
+    b":",
+    b";",
+    b",",
+    b"\r\n",
+    b"\r\n ",
+    b"_",
+    b"(",
+    b'"',
+    b"\x1b",
 ]
 
 
@@ -169,9 +227,25 @@ def chunked_body(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         data = draw(st.binary(min_size=1, max_size=20))
         size = draw(st.sampled_from([b"%x", b"%X", b"0%x", b"000%x"])) % len(data)
-        extension = draw(st.sampled_from(
-            [b"", b"", b"", b";a", b";a=b", b';a="b c"', b" ;a", b";", b"; a", b";a=", b";a b", b" ", b";a;b=c"]
-        ))
+        extension = draw(
+            st.sampled_from(
+                [
+                    b"",
+                    b"",
+                    b"",
+                    b";a",
+                    b";a=b",
+                    b';a="b c"',
+                    b" ;a",
+                    b";",
+                    b"; a",
+                    b";a=",
+                    b";a b",
+                    b" ",
+                    b";a;b=c",
+                ]
+            )
+        )
         out += size + extension + b"\r\n" + data + b"\r\n"
     trailer = draw(st.sampled_from([b"", b"", b"T: x\r\n", b"T : x\r\n", b"T\r\n", b" T: x\r\n"]))
     return out + draw(st.sampled_from([b"0", b"0", b"000", b"0;a"])) + b"\r\n" + trailer + b"\r\n"
@@ -182,22 +256,39 @@ def requests(draw: st.DrawFn) -> bytes:
     """One or two requests that are nearly HTTP, with a little damage."""
     data = b""
     for _ in range(draw(st.integers(1, 2))):
-        line = b" ".join([
-            draw(st.sampled_from(TOKENS)),
-            draw(st.sampled_from(TARGETS)),
-            draw(st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/0.9", b"http/1.1", b"HTTP/11", b"HTTP/2.0"])),
-        ])
+        line = b" ".join(
+            [
+                draw(st.sampled_from(TOKENS)),
+                draw(st.sampled_from(TARGETS)),
+                draw(
+                    st.sampled_from(
+                        [
+                            b"HTTP/1.1",
+                            b"HTTP/1.1",
+                            b"HTTP/1.0",
+                            b"HTTP/1.2",
+                            b"HTTP/0.9",
+                            b"http/1.1",
+                            b"HTTP/11",
+                            b"HTTP/2.0",
+                        ]
+                    )
+                ),
+            ]
+        )
         headers = [b"Host: x"] if draw(st.booleans()) else []
         for _ in range(draw(st.integers(0, 4))):
             name = draw(st.sampled_from(NAMES))
             value = draw(st.sampled_from(VALUES))
             colon = draw(st.sampled_from([b": ", b":", b": ", b" : ", b":\t", b"\t:"]))
             headers.append(name + colon + value)
-        body = draw(st.one_of(st.just(b""), chunked_body(), st.just(b"hello"), st.binary(max_size=10)))
+        body = draw(
+            st.one_of(st.just(b""), chunked_body(), st.just(b"hello"), st.binary(max_size=10))
+        )
         data += b"\r\n".join([line, *headers, b"", b""]) + body
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(data)))
-        data = data[:at] + draw(st.sampled_from(JUNK)) + data[at + draw(st.integers(0, 1)):]
+        data = data[:at] + draw(st.sampled_from(JUNK)) + data[at + draw(st.integers(0, 1)) :]
     return data
 
 
@@ -228,15 +319,21 @@ class DifferentialTests(SynchronousTestCase):
 
     @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
     @given(requests())
-    @example(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n")
+    @example(
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    )
     @example(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
-    @example(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n")
+    @example(
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n"
+    )
     def test_nearly_http(self, data: bytes) -> None:
         """Of requests with a little damage, none that llhttp refuses is accepted."""
         self.compare(data)
 
     @settings(max_examples=500, deadline=None)
-    @given(chunked_body(), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(JUNK)), max_size=2))
+    @given(
+        chunked_body(), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(JUNK)), max_size=2)
+    )
     def test_chunked(self, body: bytes, damage: list[tuple[int, bytes]]) -> None:
         """The same holds for chunked bodies, where a difference smuggles requests."""
         for at, junk in damage:

@@ -164,9 +164,7 @@ class RequestHeadTests(SynchronousTestCase):
             twice = line + b"Host: a\r\nHost: a\r\n\r\n"
             self.assertIn("Multiple Host", refusal(twice))
             for bad in (b"a b", b"a,b", b"a/b", b"u@a", b"a:b", b"[::1", b"a\xff", b"a?b"):
-                self.assertIn(
-                    "Invalid Host", refusal(line + b"Host: " + bad + b"\r\n\r\n"), bad
-                )
+                self.assertIn("Invalid Host", refusal(line + b"Host: " + bad + b"\r\n\r\n"), bad)
             for good in (b"a", b"a_b.example:80", b"[::1]:8888", b"", b"127.0.0.1:"):
                 events(server(), line + b"Host: " + good + b"\r\n\r\n")
 
@@ -221,14 +219,15 @@ class RequestBodyTests(SynchronousTestCase):
             (b"5,5", "Multiple Content-Lengths"),
             (b"5\r\nContent-Length: 5", "Multiple Content-Lengths"),
         ]:
-            self.assertIn(
-                reason, refusal(self.head(b"Content-Length: " + value + b"\r\n")), value
-            )
+            self.assertIn(reason, refusal(self.head(b"Content-Length: " + value + b"\r\n")), value)
 
     def test_bad_codings(self) -> None:
         """Only one coding is known, and it excludes a length."""
         for headers, reason in [
-            (b"Transfer-Encoding: gzip, chunked\r\n", "Unsupported Transfer-Encoding gzip, chunked"),
+            (
+                b"Transfer-Encoding: gzip, chunked\r\n",
+                "Unsupported Transfer-Encoding gzip, chunked",
+            ),
             (
                 b"Transfer-Encoding: chunked\r\nTransfer-encoding: chunked\r\n",
                 "Unsupported Transfer-Encoding chunked,chunked",
@@ -305,11 +304,27 @@ class ChunkedTests(SynchronousTestCase):
     def test_bad_sizes(self) -> None:
         """Chunk sizes that parsers may read differently are refused."""
         for line in (
-            b"1_a\r\n", b"0x2\r\n", b"+2\r\n", b"-2\r\n", b" 2\r\n", b"2 \r\n", b"\r\n", b"g\r\n",
-            b"2\n", b"2;\r\n", b"2; x\r\n", b"2;x=\r\n", b"2;x\x00\r\n", b'2;x="\r\n',
-            b"00000000000000002\r\n", b"2;" + b"x" * 2000 + b"\r\n", b"f" * 17,
+            b"1_a\r\n",
+            b"0x2\r\n",
+            b"+2\r\n",
+            b"-2\r\n",
+            b" 2\r\n",
+            b"2 \r\n",
+            b"\r\n",
+            b"g\r\n",
+            b"2\n",
+            b"2;\r\n",
+            b"2; x\r\n",
+            b"2;x=\r\n",
+            b"2;x\x00\r\n",
+            b'2;x="\r\n',
+            b"00000000000000002\r\n",
+            b"2;" + b"x" * 2000 + b"\r\n",
+            b"f" * 17,
         ):
-            self.assertEqual(refusal(self.HEAD + line + b"ab\r\n0\r\n\r\n"), "invalid chunk size", line)
+            self.assertEqual(
+                refusal(self.HEAD + line + b"ab\r\n0\r\n\r\n"), "invalid chunk size", line
+            )
 
     def test_bad_ends(self) -> None:
         """A chunk ends with CRLF and nothing else, and so does the body."""
@@ -390,7 +405,11 @@ class ResponseTests(SynchronousTestCase):
 
     def test_status_lines(self) -> None:
         """The reason may be missing; anything else is refused."""
-        for line, reason in [(b"HTTP/1.0 200", ""), (b"HTTP/1.1 200 ", ""), (b"HTTP/1.1 200 a b", "a b")]:
+        for line, reason in [
+            (b"HTTP/1.0 200", ""),
+            (b"HTTP/1.1 200 ", ""),
+            (b"HTTP/1.1 200 a b", "a b"),
+        ]:
             engine = client()
             events(engine, line + b"\r\n\r\n")
             self.assertEqual(engine.start_line[2], reason)
@@ -428,7 +447,9 @@ class ResponseTests(SynchronousTestCase):
 class SendResponseTests(SynchronousTestCase):
     """What a server's engine makes of responses."""
 
-    def engine(self, method: bytes = b"GET", version: int = 1, connection: bytes = b"") -> HTTP1Engine:
+    def engine(
+        self, method: bytes = b"GET", version: int = 1, connection: bytes = b""
+    ) -> HTTP1Engine:
         engine = server()
         if connection:
             connection = b"Connection: " + connection + b"\r\n"
@@ -541,8 +562,12 @@ class SendResponseTests(SynchronousTestCase):
     def test_injection(self) -> None:
         """Nobody can add headers through a value, a name or the reason."""
         for name, value in [
-            ("A", "b\r\nC: d"), ("A", "b\nC: d"), ("A", "b\rC: d"), ("A", "b\0"),
-            ("A\r\nB", "c"), ("A\n", "c"),
+            ("A", "b\r\nC: d"),
+            ("A", "b\nC: d"),
+            ("A", "b\rC: d"),
+            ("A", "b\0"),
+            ("A\r\nB", "c"),
+            ("A\n", "c"),
         ]:
             headers = HTTPHeaders()
             headers[name] = value

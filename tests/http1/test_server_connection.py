@@ -23,7 +23,10 @@ BAD = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 def post(body: bytes, headers: bytes = b"", path: bytes = b"/") -> bytes:
     return b"POST %b HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (
-        path, headers, len(body), body,
+        path,
+        headers,
+        len(body),
+        body,
     )
 
 
@@ -264,9 +267,7 @@ class FlowControlTests(LoggingTestCase):
         fired[0].callback(None)
 
         def check(_: object) -> None:
-            self.assertEqual(
-                app.requests[0].events, ["head", "data", "data", "worked", "finish"]
-            )
+            self.assertEqual(app.requests[0].events, ["head", "data", "data", "worked", "finish"])
 
         return turns(6).addCallback(check)
 
@@ -491,9 +492,7 @@ class RefusalTests(LoggingTestCase):
     def test_malformed_body(self) -> None:
         """A body that breaks the rules gets 400, and the delegate is told that it ends."""
         stream, app = serve()
-        stream.feed(
-            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX"
-        )
+        stream.feed(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX")
         self.assertEqual(stream.sent, BAD)
         self.assertEqual(app.requests[0].events[-1], "close")
 
@@ -618,8 +617,6 @@ class DecompressionTests(LoggingTestCase):
         stream.feed(post(gzip.compress(b"x" * 250), b"Content-Encoding: gzip\r\n"))
 
         def check(_: object) -> None:
-            self.assertEqual(
-                app.requests[0].events, ["head", *["data", "worked"] * 3, "finish"]
-            )
+            self.assertEqual(app.requests[0].events, ["head", *["data", "worked"] * 3, "finish"])
 
         return turns(30).addCallback(check)

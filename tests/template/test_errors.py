@@ -171,9 +171,9 @@ class ParseErrorTests(SynchronousTestCase):
         for text in (
             "{% for x in y: pass; z = 1 %}{% end %}",
             "{% for x in y: pass\nfor z in y %}{% end %}",
-            "{% try %}{% except: pass\nexcept %}{% end %}",
-            "{% try %}{% except: pass\nfinally %}{% end %}",
-            "{% if 1: pass\nif 2 %}{% end %}",
+            "{% try %}{% except A: pass\nexcept B %}{% end %}",
+            "{% try %}{% except A: pass\nfinally %}{% end %}",
+            "{% if 1: pass\nelif 2 %}{% end %}",
         ):
             self.assertRaises(ParseError, Template, text)
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 import functools
 import inspect
 from asyncio import CancelledError, Future, _get_running_loop
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from txtornado.concurrent import future_set_exception_unless_cancelled, with_callback
+from txtornado.concurrent import cancel_work, future_set_exception_unless_cancelled, with_callback
 from txtornado.gen.convert import (
     RunnerYieldable,
     convert_yielded,
@@ -40,7 +40,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Runner", "coroutine", "is_coroutine_function", "wrap_function"]
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 _MARK = "__txtornado_coroutine__"
+
+
+@overload
+def coroutine(func: Callable[_P, Generator[Any, Any, _T]]) -> Callable[_P, Future[_T]]: ...
+@overload
+def coroutine(func: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, Future[_T]]: ...
+@overload
+def coroutine(func: Callable[_P, _T]) -> Callable[_P, Future[_T]]: ...
 
 
 def coroutine(func: Callable[..., Any]) -> Callable[..., Future[Any]]:
@@ -94,7 +105,7 @@ def wrap_function(func: Callable[..., Any], *, adapt_callback: bool) -> Callable
             future = _pending(2)
             # The Runner must live as long as somebody waits for its result, even when
             # what it waits for is weakly referenced only.
-            future._runner = Runner(context.run, generator, future, yielded)  # type: ignore[attr-defined]
+            future._work = Runner(context.run, generator, future, yielded)  # type: ignore[attr-defined]
             return future
         future = Future(loop=_get_running_loop() or running_loop())
         future.set_result(value)
@@ -333,10 +344,13 @@ class Runner:
             self.future = moment
             moment.add_done_callback(self.run, context=self._context)
             return False
-        try:
-            self.future = self._convert(yielded)
-        except Exception as error:
-            self.future = _failed(error)
+        if isinstance(yielded, Future):
+            self.future = yielded
+        else:
+            try:
+                self.future = self._convert(yielded)
+            except Exception as error:
+                self.future = _failed(error)
         if self.future is not moment and self.future.done():
             return True
         self.future.add_done_callback(self.run, context=self._context)
@@ -378,14 +392,9 @@ class Runner:
         """Cancel what the generator waits for, so that it gets a `CancelledError`."""
         waiting_for = self.future
         if isinstance(waiting_for, Future):
-            runner = getattr(waiting_for, "_runner", None)
-            if runner is not None and not runner.finished:
-                runner.cancel()
-            else:
-                waiting_for.cancel()
+            cancel_work(waiting_for)
         else:
-            error = CancelledError()
-            self.handle_exception(CancelledError, error, None)
+            self.handle_exception(CancelledError, CancelledError(), None)
 
     def _finish(self, value: Any) -> None:
         self.finished = True

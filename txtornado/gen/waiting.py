@@ -12,7 +12,9 @@ from typing import Any
 
 from txtornado.concurrent import (
     as_future,
+    cancel_work,
     chain_future,
+    current_loop,
     future_add_done_callback,
     is_future,
     new_future,
@@ -88,9 +90,15 @@ class _Gathering:
         if not pending:
             self._collect()
             return
-        self.result._gathering = self  # type: ignore[attr-defined]  # lives as long as the result
+        self.result._work = self  # type: ignore[attr-defined]  # lives as long as the result
         for child in pending:
             child.add_done_callback(self._count)
+
+    def cancel(self) -> None:
+        """Cancel the children that are not done."""
+        for child in self.children:
+            if not child.done():
+                cancel_work(child)
 
     def _count(self, child: Any) -> None:
         self.pending -= 1
@@ -124,14 +132,26 @@ def maybe_future(x: Any) -> Any:
     return future
 
 
+class _Sleep(Future[None]):
+    """Takes its timer along when it is cancelled, so that no delayed call is left behind."""
+
+    timer: asyncio.TimerHandle
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not self.done():
+            self.timer.cancel()
+        return super().cancel(msg)
+
+
 def sleep(duration: float) -> Future[None]:
     """A Future that is resolved after ``duration`` seconds (Tornado 4.1)."""
-    future: Future[None] = new_future()
-    future.get_loop().call_later(duration, _wake, future)
+    future = _Sleep(loop=current_loop())
+    future.timer = future.get_loop().call_later(duration, _wake, future)
     return future
 
 
-def _wake(future: Future[None]) -> None:
+def _wake(future: _Sleep) -> None:
+    del future.timer  # which refers to the future
     if not future.done():
         future.set_result(None)
 

@@ -134,7 +134,16 @@ class ChunkedBody:
     ``chunk_size``.  Trailers are checked and dropped: Tornado's interface has no place for them.
     """
 
-    __slots__ = ("_chunk_size", "_held", "_in_trailers", "_limit", "_max_trailers", "_parts", "_remaining", "_total")
+    __slots__ = (
+        "_chunk_size",
+        "_held",
+        "_in_trailers",
+        "_limit",
+        "_max_trailers",
+        "_parts",
+        "_remaining",
+        "_total",
+    )
 
     def __init__(self, chunk_size: int, max_trailers: int) -> None:
         self._chunk_size = chunk_size

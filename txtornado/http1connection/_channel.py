@@ -19,7 +19,6 @@ The rules:
 from __future__ import annotations
 
 import asyncio
-import asyncio
 import functools
 import ssl
 from collections.abc import Callable
@@ -83,6 +82,7 @@ class Channel:
     _undrained = False  # the stream has bytes of ours that it could not send
     _paused = False  # the stream was told to stop reading
     _ended = False  # closed or detached: nothing more is to happen
+    _closing = False  # it is we who close the stream
     _deaf = False  # what comes in is not read any more
     _linger_timer: BodyTimer | None = None
 
@@ -121,7 +121,12 @@ class Channel:
         if self._ended:
             return
         self.engine.receive_eof()
-        if self.engine.is_client and (error is None or isinstance(error, _GONE)):
+        if (
+            self.engine.is_client
+            and not self._closing
+            and (error is None or isinstance(error, _GONE))
+            and self.engine.receiving is not _DONE
+        ):
             # What was received may be the whole response, even if it waits to be read.
             if not self._blocked and not self._pumping:
                 self._pump()
@@ -240,7 +245,9 @@ class Channel:
 
     def _on_rare(self, event: Event) -> None:
         if event is Event.PAUSED:
-            if not self._paused:
+            if self.engine.buffer.eof:
+                self._lost(None)
+            elif not self._paused:
                 self._limit_backlog()
             elif len(self.engine.buffer) <= self._backlog:
                 self._on_need_data()
@@ -451,7 +458,7 @@ class Channel:
     def _close_now(self, future: Any = None) -> None:
         if future is not None and not future.cancelled():
             future.exception()
-        self._blocked = True
+        self._blocked = self._closing = True
         if self.stream is not None:
             self.stream.close()
 
@@ -495,6 +502,7 @@ class Channel:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
         if engine.is_client and isinstance(error, HeadTooLargeError):
             reason = UnsatisfiableReadError(f"headers exceed {self.params.max_header_size} bytes")
+            self._closing = True
             self.stream.close(exc_info=(type(reason), reason, None))
         else:
             if not engine.is_client and engine.sending is State.IDLE:
@@ -509,10 +517,8 @@ class Channel:
         if self._ended and isinstance(error, StreamClosedError):
             return
         app_log.error("Uncaught exception", exc_info=error)
-        self._blocked = True
         self._interrupt()
-        if self.stream is not None:
-            self.stream.close()
+        self._close_now()
         self._resolve(False)
 
     def _interrupt(self) -> None:

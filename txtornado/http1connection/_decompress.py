@@ -25,7 +25,8 @@ __all__ = ["DecompressingDelegate"]
 
 
 class _Decompressor(Protocol):
-    unconsumed_tail: bytes
+    @property
+    def unconsumed_tail(self) -> bytes: ...
 
     def decompress(self, value: bytes, max_length: int) -> bytes: ...
 

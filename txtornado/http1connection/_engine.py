@@ -270,11 +270,10 @@ class HTTP1Engine:
 
     def _second_reading(self, head: bytes) -> re.Match[bytes]:
         """Unfold headers for a client; everything else that did not match is an error."""
-        if self.is_client:
-            match = RESPONSE_HEAD.fullmatch(unfold(head))
-            if match is not None:
-                return match
-        self._malformed(head)
+        match = RESPONSE_HEAD.fullmatch(unfold(head)) if self.is_client else None
+        if match is None:
+            self._malformed(head)
+        return match
 
     def _malformed(self, head: bytes) -> NoReturn:
         explain = explain_response if self.is_client else explain_request
@@ -534,6 +533,10 @@ class HTTP1Engine:
         block_bytes = self._block_bytes
         if block_bytes is not None and len(block_bytes) > _MAX_KEPT_BLOCK:
             self._block = self._block_bytes = None
+
+    def last_exchange(self) -> None:
+        """Want no more exchanges than the present one, or the next if there is none."""
+        self.keep_alive = self._keep_alive_wanted = False
 
     def switch(self) -> bytes:
         """Leave the connection to another protocol; returns the bytes that belong to it."""

@@ -57,9 +57,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _FIELD = _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+"
 
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r?\n")
-STATUS_LINE = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n"
-)
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BLOCK = rb"((?:" + _FIELD + rb"\r?\n)*+)\r?\n"
 REQUEST_HEAD = re.compile(REQUEST_LINE.pattern + _BLOCK)
 RESPONSE_HEAD = re.compile(STATUS_LINE.pattern + _BLOCK)

@@ -41,6 +41,7 @@ class HTTP1ServerConnection(Channel):
     _head_since: float | None = None
     _closed: Future[None] | None = None
     _serving = False
+    _draining = False
     _last_seen: object = None
 
     def __init__(
@@ -78,6 +79,19 @@ class HTTP1ServerConnection(Channel):
             return
         await closed
 
+    def drain(self) -> None:
+        """Close the connection when the request under way is answered, at once if there is none."""
+        if self._ended or self.stream is None:
+            return
+        self._draining = True
+        self.engine.last_exchange()
+        if not self._blocked and not self._pumping:
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._exchange is None and not self.engine.mid_head:
+            self._close_when_sent()
+
     # ------------------------------------------------------------------------ the channel
 
     def _open_message(self) -> HTTPMessageDelegate:
@@ -94,6 +108,8 @@ class HTTP1ServerConnection(Channel):
 
     def _on_need_data(self) -> None:
         super()._on_need_data()
+        if self._draining:
+            self._close_if_idle()
         if self._head_since is None and self._timer is not None and self.engine.mid_head:
             self._head_since = now = self._timer.now()
             self._timer.look_at(now + min(_HEAD_TIMEOUT, self.params.header_timeout or 0))

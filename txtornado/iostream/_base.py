@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txtornado import stack_context
-from txtornado._twisted import DirectTransport
+from txtornado._twisted import DirectTransport, TLSTransport
 from txtornado.concurrent import done_future
 from txtornado.interfaces import IStreamConsumer
 from txtornado.ioloop import IOLoop
@@ -665,7 +665,7 @@ class _Writing(_State):
             return
         self._waiting = True
         transport = self.transport
-        if isinstance(transport, DirectTransport):
+        if isinstance(transport, (DirectTransport, TLSTransport)):
             transport.wait_writable(self)
             return
         self._blocked = True  # a pull producer is asked at once, which is too early

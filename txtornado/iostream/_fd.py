@@ -35,7 +35,7 @@ class HookTransport(DirectTransport):
             self.stream._read_through_hook()
         finally:
             self._busy = False
-        return self._why
+        return self.failure
 
     def writeSomeData(self, data: Any) -> Any:
         with memoryview(data) as view, view.cast("B") as octets:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["IOStream"]
 
 
+#: Streams that may buffer this much read in large pieces when much comes in.
+_ROOMY = 1 << 20
+
+
 class IOStream(BaseIOStream):
     """A stream on a socket, or on a transport of Twisted's.
 
@@ -140,8 +144,14 @@ class IOStream(BaseIOStream):
             if register is not None:
                 register(self, True)
         else:
-            transport.bufferSize = self.read_chunk_size
+            self._limit(transport)
         self._established(wanted)
+
+    def _limit(self, transport: Any) -> None:
+        """Have the transport read no more at once than there may be."""
+        size = self.read_chunk_size
+        if size != transport.bufferSize or self.max_buffer_size < _ROOMY:
+            transport.bufferSize = transport.burst = size
 
     def _established(self, wanted: bool) -> None:
         """There is a connection: do what was asked for meanwhile."""

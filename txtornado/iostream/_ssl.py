@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from typing import Self
 from zope.interface import implementer
 
-from txtornado._twisted import DirectTransport
+from txtornado._twisted import DirectTransport, TLSTransport
 from txtornado.iostream import _old_style
 from txtornado.iostream._base import _seen
 from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
@@ -51,7 +51,7 @@ def tls_factory(
     if isinstance(ssl_options, ssl.SSLContext):
         ssl_options = ContextConnectionCreator(ssl_options, server_hostname)
     factory = TLSMemoryBIOFactory(ssl_options, not server_side, Factory(), reactor)
-    factory.protocol = TLSMemoryBIOProtocol
+    factory.protocol = TLSTransport
     return factory
 
 
@@ -189,7 +189,7 @@ class SSLIOStream(IOStream):
             factory = self._tls_factory or tls_factory(
                 self._ssl_options, self._server_side, self._server_hostname, self.io_loop.reactor
             )
-            tls = TLSMemoryBIOProtocol(factory, self)
+            tls = TLSTransport(factory, self)
             if hasattr(transport, "protocol"):
                 transport.protocol = tls
             tls.makeConnection(transport)
@@ -235,7 +235,7 @@ class SSLIOStream(IOStream):
             )
         transport = getattr(tls, "transport", None)
         if hasattr(transport, "bufferSize"):
-            transport.bufferSize = self.read_chunk_size
+            self._limit(transport)
 
     def _handshake_late(self) -> None:
         self._handshake_timer = None
@@ -256,6 +256,11 @@ class SSLIOStream(IOStream):
             future.set_result(self)
         if self._read is None and self.consumer is None and self._close_callback is None:
             self.pause_reading()
+        tls = self.transport
+        if isinstance(tls, TLSTransport) and tls.begin_direct():
+            # What flow control there was so far was the state machine's.
+            TLSMemoryBIOProtocol.unregisterProducer(tls)
+            self._direct = True
         self._blocked = False
         self._flush()
 
@@ -291,10 +296,16 @@ class SSLIOStream(IOStream):
             else:
                 tls.abortConnection()
             return
-        tls.unregisterProducer()
-        tls.loseConnection()
-        if isinstance(raw, DirectTransport) and not raw.queued():
-            raw.close()
+        try:
+            tls.unregisterProducer()
+            tls.loseConnection()
+        finally:
+            done = isinstance(raw, DirectTransport) and (
+                raw.failure is not None or not raw.queued()
+            )
+            if done:
+                raw.close()
+        if done:
             return
         # Neither a full queue nor a missing close_notify of the peer's shall keep it forever.
         raw.loseConnection()

@@ -27,7 +27,9 @@ class TLSError(SSL.Error):  # type: ignore[misc]
 
 def _translated(error: ssl.SSLError) -> TLSError:
     # A text of our own: Twisted would replace errors that begin with "unexpected eof".
-    return TLSError([("SSL routines", "", f"TLS failed: {error}")])
+    translated = TLSError([("SSL routines", "", f"TLS failed: {error}")])
+    translated.__cause__ = error
+    return translated
 
 
 class TLSConnection:
@@ -37,17 +39,22 @@ class TLSConnection:
 
     Attributes:
         ssl_object: the `ssl.SSLObject`.
+        incoming: what came from the peer.
+        outgoing: what goes to the peer.
     """
 
-    __slots__ = ("_app_data", "_incoming", "_outgoing", "ssl_object")
+    __slots__ = ("_app_data", "incoming", "outgoing", "ssl_object")
+
+    #: pyOpenSSL's form of an `ssl.SSLError`.
+    translated = staticmethod(_translated)
 
     def __init__(
         self, context: ssl.SSLContext, server_side: bool, server_hostname: str | None = None
     ) -> None:
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
+            self.incoming, self.outgoing, server_side=server_side, server_hostname=server_hostname
         )
         self._app_data: Any = None
 
@@ -91,16 +98,16 @@ class TLSConnection:
         return True
 
     def bio_read(self, size: int) -> bytes:
-        data = self._outgoing.read(size)
+        data = self.outgoing.read(size)
         if not data:
             raise SSL.WantReadError()
         return data
 
     def bio_write(self, data: bytes) -> int:
-        return self._incoming.write(data)
+        return self.incoming.write(data)
 
     def bio_shutdown(self) -> None:
-        self._incoming.write_eof()
+        self.incoming.write_eof()
 
     def get_alpn_proto_negotiated(self) -> bytes:
         return (self.ssl_object.selected_alpn_protocol() or "").encode("ascii")

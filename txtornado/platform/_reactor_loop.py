@@ -383,11 +383,15 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
         timer = _Timer(when, callback, args, self, context)
-        timer.delayed = self.reactor.callLater(max(0, when - self.time()), self._run_handle, timer)
+        timer.delayed = self.reactor.callLater(max(0, when - self.time()), self._run_timer, timer)
         return timer
 
+    def _run_timer(self, timer: _Timer) -> None:
+        timer.delayed = None  # which refers to the timer
+        self._run_handle(timer)
+
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if isinstance(handle, _Timer) and handle.delayed.active():
+        if isinstance(handle, _Timer) and handle.delayed is not None and handle.delayed.active():
             handle.delayed.cancel()
 
     # -- signals, and the self-pipe that the reactor's waker makes superfluous -----------

@@ -183,9 +183,8 @@ class ReactorIOLoop(IOLoop):
         loop = _reactors.asyncio_loop_of(reactor)
         self._owns_asyncio_loop = self._reactor_polls = loop is None
         if loop is None:
-            for known in IOLoop._ioloop_for_asyncio:
-                if isinstance(known, ReactorEventLoop) and known.reactor is reactor:
-                    raise RuntimeError(f"{reactor!r} has an IOLoop already")
+            if _ioloop_of_reactor(reactor) is not None:
+                raise RuntimeError(f"{reactor!r} has an IOLoop already")
             loop = ReactorEventLoop(reactor)
         self.asyncio_loop = loop
         super().initialize(make_current=make_current)
@@ -211,6 +210,14 @@ def ioloop_on_running(loop: asyncio.AbstractEventLoop) -> IOLoop:
     return AsyncIOMainLoop()
 
 
+def _ioloop_of_reactor(reactor: Any) -> IOLoop | None:
+    """The IOLoop that turns ``reactor`` by a `ReactorEventLoop` already."""
+    for known, ioloop in IOLoop._ioloop_for_asyncio.items():
+        if isinstance(known, ReactorEventLoop) and known.reactor is reactor:
+            return ioloop
+    return None
+
+
 def ioloop_for_thread() -> IOLoop:
     """A new current IOLoop for this thread, in which no loop runs."""
     main = threading.current_thread() is threading.main_thread()
@@ -220,7 +227,11 @@ def ioloop_for_thread() -> IOLoop:
     if installed is not None:
         loop = _reactors.asyncio_loop_of(installed)
         if loop is None:
-            return ReactorIOLoop(installed, make_current=True)
+            known = _ioloop_of_reactor(installed)
+            if known is None:
+                return ReactorIOLoop(installed, make_current=True)
+            known.make_current()
+            return known
         if not loop.is_closed():
             found = IOLoop._ioloop_for_asyncio.get(loop)
             if found is None:

@@ -59,6 +59,8 @@ class Exchange(HTTPMessageDelegate):
         self._connection: HTTP1Connection | None = None
         self._body_wanted = False
         self._complete = False
+        self._producing: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
 
     async def connect(
         self, tcp_client: TCPClient, timeout: float | None, max_buffer_size: int
@@ -119,44 +121,59 @@ class Exchange(HTTPMessageDelegate):
         if request.expect_100_continue:
             _ignore(connection.write_headers(start_line, headers))
             self._body_wanted = True
+        elif request.body_producer is None:
+            # The whole request goes out at once.
+            _ignore(connection.write_headers(start_line, headers, request.body))
+            connection.finish()
         else:
-            await self._send(connection, start_line, headers)
+            _ignore(connection.write_headers(start_line, headers))
+            self._send_body()
         self.stage = "waiting for the response"
         try:
             await connection.read_response(self)
         except StreamClosedError:
             pass  # told apart below
         if not self._complete:
-            raise stream.error or HTTPStreamClosedError("Connection closed")
+            raise self._error or self._cause(stream)
 
-    async def _send(
-        self, connection: HTTP1Connection, start_line: RequestStartLine, headers: HTTPHeaders
-    ) -> None:
-        """Send head and body; the whole request at once, where that is known."""
+    @staticmethod
+    def _cause(stream: IOStream) -> BaseException:
+        # A broken pipe only says that we wrote, or ended TLS, after the server had closed.
+        if stream.error is None or isinstance(stream.error, BrokenPipeError):
+            return HTTPStreamClosedError("Connection closed")
+        return stream.error
+
+    def _send_body(self) -> None:
+        """Send the body while the response is waited for, which may well come early."""
+        connection, request = self._connection, self.request
+        assert connection is not None
+        if request.body_producer is None:
+            if request.body is not None:
+                _ignore(connection.write(request.body))
+            connection.finish()
+        else:
+            self._producing = asyncio.ensure_future(self._produce(connection))
+
+    async def _produce(self, connection: HTTP1Connection) -> None:
+        assert self.request.body_producer is not None
         try:
-            if self.request.body_producer is None:
-                _ignore(connection.write_headers(start_line, headers, self.request.body))
-                connection.finish()
-            else:
-                _ignore(connection.write_headers(start_line, headers))
-                await self._send_body(connection)
-        except StreamClosedError:
-            pass  # perhaps after an early answer, which is there to be read
-
-    async def _send_body(self, connection: HTTP1Connection) -> None:
-        request = self.request
-        if request.body is not None:
-            _ignore(connection.write(request.body))
-        elif request.body_producer is not None:
-            producing = request.body_producer(connection.write)
+            producing = self.request.body_producer(connection.write)
             if producing is not None:
                 await as_future(producing)
-        connection.finish()
+            connection.finish()
+        except StreamClosedError:
+            pass  # perhaps after an early answer, which is there to be read
+        except Exception as error:
+            self._error = error
+            if self._stream is not None:
+                self._stream.close()
 
     def close(self) -> None:
         """Close the connection, if there is one; an exchange that still runs then fails."""
-        if self._connection is not None:
-            self._connection = None
+        self._connection = None
+        if self._producing is not None:
+            self._producing.cancel()
+            self._producing = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -173,8 +190,8 @@ class Exchange(HTTPMessageDelegate):
         assert isinstance(start_line, ResponseStartLine)
         if start_line.code == 100 and self._body_wanted:
             self._body_wanted = False
-            assert self._connection is not None
-            return self._send_body(self._connection)
+            self._send_body()
+            return None
         self.stage = "reading the response"
         self.code = start_line.code
         self.reason = start_line.reason

@@ -5,6 +5,7 @@ import base64
 from txtornado import version
 from txtornado.httpclient import HTTPRequest
 from txtornado.httputil import HTTPHeaders, RequestStartLine, encode_username_password
+from txtornado.httputil.grammar import Grammar
 from txtornado.simple_httpclient._target import Target
 
 __all__ = ["check_request", "request_head"]
@@ -46,10 +47,16 @@ def check_request(request: HTTPRequest) -> None:
 
 
 def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine, HTTPHeaders]:
-    """The start line and the headers of ``request``, whose own headers are left alone."""
+    """The start line and the headers of ``request``, whose own headers are left alone.
+
+    Raises:
+        ValueError: a header's name is none.  (Values are checked by the connection.)
+    """
     # Host comes first (RFC 9110, section 7.2).
     headers = HTTPHeaders({"Host": request.headers.get("Host", target.authority)})
     for name in request.headers:
+        if not Grammar.field_name.fullmatch(name):
+            raise ValueError(f"Illegal characters in header name {name!r}")
         if name != "Host":
             headers[name] = [_text(value) for value in request.headers.get_list(name)]
     headers.setdefault("Connection", "close")

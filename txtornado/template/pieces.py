@@ -128,7 +128,7 @@ class Pieces:
         if isinstance(last, ast.Constant) and isinstance(last.value, str):
             last.value += value
         else:
-            self._parts.append(ast.Constant(value, **_ANYWHERE))
+            self._parts.append(ast.Constant(value, None, **_ANYWHERE))
 
     def string(self, value: ast.expr) -> None:
         """Put out the result of ``value``, which is a str."""

@@ -12,6 +12,7 @@ from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future as ConcurrentFuture
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from twisted.internet.address import IPv4Address
@@ -23,6 +24,7 @@ from twisted.python.failure import Failure
 from txtornado.concurrent import Future, as_future, dummy_executor
 from txtornado.httpclient import HTTPResponse
 from txtornado.httpserver import HTTPServer
+from txtornado.ioloop import IOLoop
 from txtornado.iostream import IOStream
 from txtornado.platform.asyncio import ReactorIOLoop
 from txtornado.simple_httpclient import SimpleAsyncHTTPClient
@@ -86,6 +88,13 @@ class MemoryReactor(MemoryReactorClock):
 
     def removeSystemEventTrigger(self, triggerID: object) -> None:
         """Nothing fires triggers here."""
+
+
+class _MemoryIOLoop(ReactorIOLoop):
+    """A loop whose time is the reactor's, instead of the wall clock's."""
+
+    def time(self) -> float:
+        return float(self.reactor.seconds())
 
 
 class MemoryTransport(StringTransport):
@@ -213,6 +222,17 @@ class MemoryConnection:
         self._server.settle()
 
 
+@contextlib.contextmanager
+def _as_running_loop(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """Have ``loop`` be asyncio's running one, and afterwards whichever was before."""
+    before = _get_running_loop()
+    _set_running_loop(loop)
+    try:
+        yield
+    finally:
+        _set_running_loop(before)
+
+
 class MemoryServer:
     """An application served in memory: no sockets, no threads, and time that stands still.
 
@@ -249,7 +269,8 @@ class MemoryServer:
                 here; ``protocol="https"`` makes requests look encrypted.
         """
         self.reactor = MemoryReactor()
-        self.io_loop = ReactorIOLoop(self.reactor)
+        with _as_running_loop(None):  # the loop of a running reactor makes itself that
+            self.io_loop: IOLoop = _MemoryIOLoop(self.reactor)
         self.io_loop.set_default_executor(dummy_executor)
         self.io_loop.asyncio_loop.set_default_executor(_Immediately())
         with self._running():
@@ -280,15 +301,8 @@ class MemoryServer:
 
     # -- time ---------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        """Be the running loop, and afterwards leave it to whoever was before."""
-        before = _get_running_loop()
-        _set_running_loop(self.io_loop.asyncio_loop)
-        try:
-            yield
-        finally:
-            _set_running_loop(before)
+    def _running(self) -> AbstractContextManager[None]:
+        return _as_running_loop(self.io_loop.asyncio_loop)
 
     def settle(self) -> None:
         """Let everything happen that can happen without the clock moving.
@@ -346,7 +360,9 @@ class MemoryServer:
         Raises:
             AssertionError: the application waits for something.  Then use `request` and `advance`.
         """
-        return self._outcome(self.request(path, raise_error, **kwargs), f"no response to {path}")
+        future = self.request(path, raise_error, **kwargs)
+        response: HTTPResponse = self._outcome(future, f"no response to {path}")
+        return response
 
     def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
         """Call ``function`` in the loop and return what it returns, in the end.
@@ -406,7 +422,5 @@ class _MemoryConnector:
 class _Immediately(ThreadPoolExecutor):
     """An executor without threads; asyncio insists on the class."""
 
-    def submit(  # type: ignore[override]
-        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> ConcurrentFuture[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ConcurrentFuture[Any]:
         return dummy_executor.submit(fn, *args, **kwargs)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 __all__ = ["content_etag", "etag_matches"]
 
-_ETAG = re.compile(r'\*|(?:W/)?"[^"]*"')
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 def content_etag(chunks: Iterable[bytes]) -> str:
@@ -24,8 +24,6 @@ def etag_matches(etag: str, if_none_match: str) -> bool:
     """
     if not etag or not if_none_match:
         return False
-    wanted = etag.removeprefix("W/")
-    found: list[str] = _ETAG.findall(if_none_match)
-    if found and found[0] == "*":
+    if if_none_match.strip() == "*":
         return True
-    return any(candidate.removeprefix("W/") == wanted for candidate in found)
+    return etag.removeprefix("W/").strip('"') in _ETAG.findall(if_none_match)

@@ -32,7 +32,7 @@ _ATTRIBUTES = {
 _FLAGS = frozenset(("httponly", "partitioned", "secure"))
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~:-]+", re.ASCII)
 _BAD_NAME = re.compile(r"[\x00-\x20\x3b\x7f]")
-_CONTROL = re.compile(r"[\x00-\x1f]")
+_UNSENDABLE = re.compile(r"[^\x20-\xff]")
 _BAD_ATTRIBUTE = re.compile(r"[\x00-\x1f\x3b\x7f]")
 _quoting = SimpleCookie()
 
@@ -57,12 +57,12 @@ def cookie_header(
     in any mixture of cases (deprecated since Tornado 6.3).
 
     Raises:
-        ValueError: the value holds a control character, or ``max_age`` is no integer.
+        ValueError: the value holds a control character or one beyond U+00FF, or ``max_age`` is no integer.
         http.cookies.CookieError: the name, or an attribute, is illegal or unknown.
     """
     name, value = native_str(name), native_str(value)
     _check_attribute(name, "name", name)
-    if _CONTROL.search(value):
+    if _UNSENDABLE.search(value):
         raise ValueError(f"Invalid cookie {name!r}: {value!r}")
     attributes: dict[str, Any] = {}
     for key, given in (("domain", domain), ("path", path), ("samesite", samesite)):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Identity"]
 
+_LANGUAGES_SIZE = 500  # characters of Accept-Language that are looked at
+
 
 class Identity:
     """The methods of `RequestHandler` that concern who is asking."""
@@ -31,7 +33,7 @@ class Identity:
     request: httputil.HTTPServerRequest
     _new_cookies: dict[str, str] | None = None
     _current_user: Any
-    _locale: Any
+    _locale: Locale
     _xsrf_token: bytes
     _raw_xsrf_token: _xsrf.Token
 
@@ -236,7 +238,8 @@ class Identity:
         try:
             return self._locale
         except AttributeError:
-            self._locale = found = self.get_user_locale() or self.get_browser_locale()
+            found: Locale = self.get_user_locale() or self.get_browser_locale()
+            self._locale = found
             return found
 
     @locale.setter
@@ -249,5 +252,6 @@ class Identity:
 
     def get_browser_locale(self, default: str = "en_US") -> Any:
         """The best locale of ``Accept-Language`` (RFC 9110 section 12.5.4)."""
-        accepted = _language.accepted(self.request.headers.get("Accept-Language", ""))
+        header = self.request.headers.get("Accept-Language", "")
+        accepted = _language.accepted(header[:_LANGUAGES_SIZE])
         return locales.get(*accepted) if accepted else locales.get(default)

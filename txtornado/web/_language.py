@@ -1,9 +1,12 @@
 """``Accept-Language`` (RFC 9110 section 12.5.4)."""
 
+import functools
+
 __all__ = ["accepted"]
 
 
-def accepted(header: str) -> list[str]:
+@functools.lru_cache(256)
+def accepted(header: str) -> tuple[str, ...]:
     """The languages that a browser accepts, the dearest first.
 
     A weight that is malformed, zero or negative takes its language out; equal weights
@@ -16,7 +19,7 @@ def accepted(header: str) -> list[str]:
         if name.strip() and weight > 0:
             weighted.append((weight, name.strip()))
     weighted.sort(key=lambda entry: -entry[0])
-    return [name for _, name in weighted]
+    return tuple(name for _, name in weighted)
 
 
 def _weight(parameters: list[str]) -> float:

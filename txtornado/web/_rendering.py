@@ -26,7 +26,7 @@ __all__ = [
     "new_loader",
 ]
 
-_OURS = os.path.dirname(__file__)
+_OURS = os.path.join(os.path.dirname(__file__), "")
 _loader_lock = threading.Lock()
 
 
@@ -78,7 +78,7 @@ def _loader(handler: RequestHandler, template_path: str) -> template.BaseLoader:
 def _calling_folder() -> str:
     """The folder of the code that asked for a template, where it lies by default."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == _OURS:
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     return os.path.dirname(frame.f_code.co_filename)
 

@@ -80,8 +80,13 @@ def resolve_inside(absolute_path: str, allowed: Iterable[str], shown: str) -> st
         resolved = os.path.realpath(absolute_path)
     except OSError:
         raise HTTPError(403, "%s is not in root static directory", shown) from None
+    inside = with_separator(resolved)
     for folder in allowed:
-        if with_separator(resolved).startswith(with_separator(os.path.realpath(folder))):
+        # There are no links in the resolved path, so a folder it starts with as written
+        # needs no resolving; others, reached through a link themselves, do.
+        if inside.startswith(with_separator(os.path.abspath(folder))):
+            return resolved
+        if inside.startswith(with_separator(os.path.realpath(folder))):
             return resolved
     raise HTTPError(403, "%s is not in root static directory", shown)
 
