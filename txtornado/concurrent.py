@@ -36,6 +36,7 @@ __all__ = [
     "as_future",
     "cancel_work",
     "chain_future",
+    "current_loop",
     "done_future",
     "dummy_executor",
     "future_add_done_callback",

@@ -18,8 +18,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
-from txtornado.concurrent import done_future, new_future
-from txtornado.gen.convert import running_loop
+from txtornado.concurrent import current_loop, done_future, new_future
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 
@@ -63,7 +62,7 @@ class Condition(_WaiterQueue):
 
     def wait(self, timeout: _Timeout = None) -> Awaitable[bool]:
         """A Future that is True when notified, False when ``timeout`` came first."""
-        waiter: Future[bool] = Future(loop=_get_running_loop() or running_loop())
+        waiter: Future[bool] = Future(loop=_get_running_loop() or current_loop())
         self._waiters.append(waiter)
         if timeout is not None:
             limit_time(waiter, timeout, self._expire)
@@ -195,7 +194,7 @@ class Semaphore(_WaiterQueue):
         Raises:
             TimeoutError: in the Future, when ``timeout`` came first.
         """
-        waiter: Future[Any] = Future(loop=_get_running_loop() or running_loop())
+        waiter: Future[Any] = Future(loop=_get_running_loop() or current_loop())
         if self._value:
             self._value -= 1
             waiter.set_result(_Releaser((self,)))

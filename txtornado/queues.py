@@ -16,8 +16,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from txtornado.concurrent import done_future, new_future
-from txtornado.gen.convert import running_loop
+from txtornado.concurrent import current_loop, done_future, new_future
 from txtornado.locks import Event, expire_with_error, limit_time
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
@@ -166,7 +165,7 @@ class Queue(Generic[_T]):
         Raises:
             TimeoutError: in the Future, when ``timeout`` came first.
         """
-        waiter: Future[_T] = Future(loop=_get_running_loop() or running_loop())
+        waiter: Future[_T] = Future(loop=_get_running_loop() or current_loop())
         if self._getters or self._putters:
             self._drop_expired()
             self._admit_putter()

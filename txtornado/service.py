@@ -18,6 +18,7 @@ from typing import Any, cast
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
@@ -89,25 +90,47 @@ class HTTPService(Service):
             self._listen_on(endpoint)
 
     def _listen_on(self, endpoint: str | IStreamServerEndpoint) -> None:
-        if isinstance(endpoint, str):
-            endpoint = cast(IStreamServerEndpoint, serverFromString(self.reactor, endpoint))
         at_once: list[Failure] = []
-        report = at_once.append
-        listening = endpoint.listen(self.server)
-        listening.addCallback(self._listens)
-        listening.addErrback(lambda failure: report(failure))
+        settled = False
+
+        def failed(failure: Failure) -> None:
+            if settled:
+                self.listen_failed(endpoint, failure)
+            else:
+                # Not from within the errback: there, what listen_failed raises would get lost.
+                at_once.append(failure)
+
+        listening = maybeDeferred(self._endpoint(endpoint).listen, self.server)
+        listening.addCallbacks(self._listens, failed)
+        settled = True
         if at_once:
-            # Not from within the errback: there, what listen_failed raises would get lost.
-            self.listen_failed(at_once[0])
-        report = self.listen_failed
+            self.listen_failed(endpoint, at_once[0])
+
+    def _endpoint(self, endpoint: str | IStreamServerEndpoint) -> IStreamServerEndpoint:
+        if isinstance(endpoint, str):
+            return cast(IStreamServerEndpoint, serverFromString(self.reactor, endpoint))
+        return endpoint
 
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)
         gen_log.info("serving on %s", port.getHost())
 
-    def listen_failed(self, failure: Failure) -> None:
-        """A port cannot be had; made for overriding.  The default logs the reason."""
-        gen_log.error("cannot listen: %s", failure.getErrorMessage())
+    def listen_failed(self, endpoint: Any, failure: Failure) -> None:
+        """A port cannot be had; made for overriding.  The default logs the reason.
+
+        Args:
+            endpoint: the one of the constructor's ``endpoints``.
+            failure: why.
+        """
+        gen_log.error("cannot listen on %s: %s", endpoint, self.explain(failure))
+
+    @staticmethod
+    def explain(failure: Failure) -> str:
+        """The reason of a failure to listen, in the operating system's words if it gave one."""
+        error: Any = failure.value
+        if isinstance(error, CannotListenError):
+            error = error.socketError
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
     async def _finish(self) -> None:
         await DeferredList([_stop_listening(port) for port in self.ports], consumeErrors=True)

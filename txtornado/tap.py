@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NoReturn
@@ -20,7 +21,6 @@ from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.plugin import getPlugins
 from twisted.python import usage
-from twisted.python.failure import Failure
 
 from txtornado.interfaces import IApplicationPlugin
 
@@ -82,6 +82,13 @@ class Options(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
 
+    def parseOptions(self, options: Any = None) -> None:
+        """See `twisted.python.usage.Options`; what is wrong is told in one line."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as e:
+            fail(f"{e} (twistd tornado --help explains)")
+
     def opt_listen(self, endpoint: str) -> None:
         """A Twisted endpoint to listen on, such as tcp:8888, tcp6:443, unix:/run/app.sock or
         ssl:443:privateKey=key.pem.  May be given several times. [default: tcp:8888]"""
@@ -99,12 +106,7 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """What ``twistd`` runs: the chosen application behind the chosen endpoints."""
-    # Imported here, for the first lines of this module are run to print a help text too.
-    from txtornado.service import HTTPService
-
-    class CommandService(HTTPService):
-        def listen_failed(self, failure: Failure) -> None:
-            fail(f"cannot listen: {failure.getErrorMessage()}")
+    from txtornado._command import CommandService
 
     route_logging(logging.DEBUG if options["debug"] else logging.INFO)
     plugin = options.plugins[str(options.subCommand)]
@@ -119,18 +121,23 @@ def makeService(options: Options) -> IService:
         options["listen"] or [DEFAULT_ENDPOINT],
         grace=options["grace"],
         xheaders=bool(options["xheaders"]),
+        launcher=options.parent,
     )
 
 
 def fail(reason: str) -> NoReturn:
-    """End the process with one line on its standard error.
+    """End the process with one line on its standard error."""
+    complain(reason)
+    raise SystemExit(1)
+
+
+def complain(reason: str) -> None:
+    """Print one line on the process's standard error.
 
     ``sys.stderr`` will not do: once ``twistd`` logs, that is the log.
     """
-    stream = sys.__stderr__
-    if stream is not None:
-        print(f"twistd tornado: {' '.join(reason.split())}", file=stream, flush=True)
-    raise SystemExit(1)
+    if sys.__stderr__ is not None:
+        print(f"twistd tornado: {' '.join(reason.split())}", file=sys.__stderr__, flush=True)
 
 
 def route_logging(level: int) -> None:
@@ -171,7 +178,7 @@ def load_object(reference: str) -> Any:
     try:
         __import__(module_name)
     except ImportError as e:
-        raise CannotServe(f"cannot import {module_name!r}: {e}") from e
+        raise CannotServe(f"cannot import {module_name!r}: {_place(str(e), e)}") from e
     except (Exception, SystemExit) as e:
         raise CannotServe(f"importing {module_name!r} raised {_describe(e)}") from e
     found: Any = sys.modules[module_name]
@@ -195,7 +202,7 @@ def load_factory(reference: str) -> Any:
     made = found
     if isinstance(found, type) or not isinstance(found, HTTPServerConnectionDelegate):
         if not callable(found):
-            raise CannotServe(f"{reference} is a {type(found).__name__}, not an application")
+            raise CannotServe(f"{reference} is no application but {found!r}")
         made = _call(found, reference)
     if not isinstance(made, HTTPServerConnectionDelegate) and not callable(made):
         raise CannotServe(f"{reference} returned {made!r}, which is no application")
@@ -210,21 +217,19 @@ def _call(factory: Callable[[], Any], reference: str) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    """The error's kind and text, and the line of the user's code that it came from."""
-    text = "".join(_lines(error))
+    """The error's kind and text, and where it comes from."""
+    text = str(error)
+    kind = type(error).__name__
+    return _place(f"{kind}: {text}" if text else kind, error)
+
+
+def _place(text: str, error: BaseException) -> str:
+    """``text`` with the last line of the user's code that the error passed through."""
     frames = list(_frames(error))
     return f"{text} ({frames[-1]})" if frames else text
 
 
-def _lines(error: BaseException) -> Iterator[str]:
-    message = " ".join(str(error).split())
-    yield type(error).__name__
-    if message:
-        yield f": {message}"
-
-
 def _frames(error: BaseException) -> Iterator[str]:
-    step = error.__traceback__
-    while step is not None:
-        yield f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
-        step = step.tb_next
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename != __file__ and not frame.filename.startswith("<frozen "):
+            yield f"{frame.filename}:{frame.lineno}"

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from txtornado.concurrent import future_of_concurrent, future_of_deferred, new_future
+from txtornado.concurrent import current_loop, future_of_concurrent, future_of_deferred, new_future
 from txtornado.gen.errors import BadYieldError
 from txtornado.stack_context import active_chain, run_inside
 
-__all__ = ["RunnerYieldable", "convert_yielded", "moment", "running_loop", "start_coroutine"]
+__all__ = ["RunnerYieldable", "convert_yielded", "moment", "start_coroutine"]
 
 _T = TypeVar("_T")
 
@@ -44,7 +44,7 @@ class _Moment:
         return False
 
     def add_done_callback(self, callback: Callable[[Any], Any], *, context: Any = None) -> None:
-        running_loop().call_soon(callback, self, context=context)
+        current_loop().call_soon(callback, self, context=context)
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -66,16 +66,6 @@ class RunnerYieldable:
     def future_in(self, runner: Any) -> Future[Any]:
         """The Future that ``runner`` is to wait for."""
         raise NotImplementedError
-
-
-def running_loop() -> asyncio.AbstractEventLoop:
-    """The asyncio loop that runs, or the one of the current `IOLoop`."""
-    loop = asyncio._get_running_loop()
-    if loop is None:
-        from txtornado.ioloop import IOLoop
-
-        return IOLoop.current().asyncio_loop
-    return loop
 
 
 @functools.singledispatch
@@ -139,7 +129,7 @@ def start_coroutine(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     chain = active_chain()
     driver: Any = _drive_inside(chain, coroutine) if chain else _drive(coroutine)
     driver.__qualname__ = getattr(coroutine, "__qualname__", driver.__qualname__)
-    task: asyncio.Task[_T] = running_loop().create_task(driver)
+    task: asyncio.Task[_T] = current_loop().create_task(driver)
     return task
 
 

@@ -19,12 +19,16 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from txtornado.concurrent import cancel_work, future_set_exception_unless_cancelled, with_callback
+from txtornado.concurrent import (
+    cancel_work,
+    current_loop,
+    future_set_exception_unless_cancelled,
+    with_callback,
+)
 from txtornado.gen.convert import (
     RunnerYieldable,
     convert_yielded,
     moment,
-    running_loop,
     without_head,
 )
 from txtornado.gen.errors import Return
@@ -107,7 +111,7 @@ def wrap_function(func: Callable[..., Any], *, adapt_callback: bool) -> Callable
             # what it waits for is weakly referenced only.
             future._work = Runner(context.run, generator, future, yielded)  # type: ignore[attr-defined]
             return future
-        future = Future(loop=_get_running_loop() or running_loop())
+        future = Future(loop=_get_running_loop() or current_loop())
         future.set_result(value)
         return future
 
@@ -171,7 +175,7 @@ def _failed_start(error: BaseException) -> Future[Any]:
 
 def _pending(depth: int) -> Future[Any]:
     """A new Future, said (in asyncio's debug mode) to be created ``depth`` frames above."""
-    future: Future[Any] = Future(loop=_get_running_loop() or running_loop())
+    future: Future[Any] = Future(loop=_get_running_loop() or current_loop())
     if future._source_traceback:  # type: ignore[attr-defined]
         del future._source_traceback[-depth:]  # type: ignore[attr-defined]
     return future
@@ -180,7 +184,7 @@ def _pending(depth: int) -> Future[Any]:
 def _failed(error: BaseException, depth: int = 1) -> Future[Any]:
     # A frame of its own: the traceback of the error refers to the frames that it passed,
     # and a Future among their variables would make a reference cycle.
-    future: Future[Any] = Future(loop=_get_running_loop() or running_loop())
+    future: Future[Any] = Future(loop=_get_running_loop() or current_loop())
     if future._source_traceback:  # type: ignore[attr-defined]
         del future._source_traceback[-depth:]  # type: ignore[attr-defined]
     if isinstance(error, CancelledError):

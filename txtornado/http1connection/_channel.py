@@ -51,7 +51,7 @@ from txtornado.log import app_log, gen_log
 __all__ = ["Channel"]
 
 _HEAD, _DATA, _END = Event.HEAD, Event.DATA, Event.END
-_BODY, _DONE = State.BODY, State.DONE
+_IDLE, _BODY, _DONE = State.IDLE, State.BODY, State.DONE
 
 #: A peer that goes away like this ends its message all the same, if the message ends so.
 _GONE = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -110,7 +110,14 @@ class Channel:
         """See `txtornado.interfaces.IStreamConsumer`."""
         if self._deaf:
             return
-        self.engine.receive_data(data)
+        engine = self.engine
+        engine.received += 1
+        buffer = engine.buffer
+        if buffer.pos >= len(buffer.bytes):
+            buffer.bytes = data
+            buffer.pos = 0
+        else:
+            buffer.append(data)
         if self._blocked or self._pumping:
             self._limit_backlog()
         else:
@@ -148,6 +155,7 @@ class Channel:
             after: a finished Future that must not have failed, before that.
         """
         engine = self.engine
+        buffer = engine.buffer
         turns = _MESSAGES_PER_TURN
         self._pumping = True
         try:
@@ -160,6 +168,12 @@ class Channel:
                 if event is _HEAD:
                     turns -= 1
                     self._on_head()
+                    if (
+                        engine.receiving is _IDLE
+                        and buffer.pos >= len(buffer.bytes)
+                        and not (self._paused or buffer.eof)
+                    ):
+                        break  # the common case: one whole request, and it is answered
                 elif event is _DATA:
                     self._on_data()
                 elif event is _END:
@@ -185,10 +199,12 @@ class Channel:
         delegate = self._open_message()
         self._reading = True
         wait = delegate.headers_received(engine.start_line, engine.headers)
-        if wait is None:
-            self._after_head()
-        else:
+        if wait is not None:
             self._wait(wait, self._after_head)
+        elif engine.receiving is _DONE and not self._ended:
+            self._on_end()
+        else:
+            self._after_head()
 
     def _after_head(self) -> None:
         if self._ended:
@@ -362,6 +378,19 @@ class Channel:
         if not self._pumping:
             self._after_finish()
         return sent
+
+    def send_encoded(self, exchange: HTTP1Connection, data: bytes) -> bool:
+        """The work of `HTTP1Connection.write_encoded`."""
+        if self._exchange is not exchange or not self.engine.send_encoded():
+            return False
+        try:
+            if not self.stream.send(data):
+                self._undrained = True
+        except StreamClosedError:
+            return True
+        if not self._pumping:
+            self._after_finish()
+        return True
 
     def finish(self, exchange: HTTP1Connection) -> None:
         """The work of `HTTP1Connection.finish`."""

@@ -183,6 +183,19 @@ class HTTP1Connection(HTTPConnection):
             raise StreamClosedError
         return channel.send_message(self, start_line, headers, body)
 
+    def write_encoded(self, response: bytes) -> bool:
+        """Send a whole encoded response and finish it, if its head needs nothing from us; ours.
+
+        For a server's response that has its ``Content-Length``, and whose connection is to be
+        kept.
+
+        Returns:
+            False when the exchange wants more than that (the client is an old one, or the
+            connection is to be closed, or the request was a HEAD …): nothing was done.
+        """
+        channel = self._channel
+        return channel is not None and channel.send_encoded(self, response)
+
     def finish(self) -> None:
         """End our message.
 

@@ -96,6 +96,7 @@ class HTTP1Engine:
         "_chunking",
         "_infos",
         "_keep_alive_wanted",
+        "_last_head",
         "_line_checked",
         "_max_header_size",
         "_method",
@@ -134,6 +135,7 @@ class HTTP1Engine:
         self._max_header_size = max_header_size
         self._chunk_size = chunk_size
         self._block_bytes: bytes | None = None
+        self._last_head: bytes | None = None  # a whole request that may come again
         self._block: HeaderBlock | None = None
         self._body: Body | None = None
         self._method = ""
@@ -219,6 +221,11 @@ class HTTP1Engine:
         data, pos = buffer.bytes, buffer.pos
         if pos >= len(data):
             return self._no_head()
+        if not pos and data == self._last_head:
+            buffer.pos = len(data)
+            self.headers = self._block.headers.copy()  # type: ignore[union-attr]
+            self.receiving = _DONE
+            return Event.HEAD
         if data[pos] < 14 and not self.is_client:  # RFC 9112, section 2.2: empty lines before it
             while data[pos : pos + 1] in (b"\r", b"\n"):
                 pos += 1
@@ -241,7 +248,13 @@ class HTTP1Engine:
         self._scanned = 0
         if self.is_client:
             return self._response(match)
-        return self._request(match)
+        self._last_head = None
+        event = self._request(match)
+        if self.receiving is _DONE and self.keep_alive and not pos and self._peer_is_1_1:
+            size = len(data)
+            if buffer.pos == size <= _MAX_KEPT_BLOCK:
+                self._last_head = data
+        return event
 
     def _no_head(self) -> Event:
         if self.buffer.eof:
@@ -512,6 +525,22 @@ class HTTP1Engine:
             self.sending = _DONE
             return head + body
         return head + self.send_data(body) + self.finish()
+
+    def send_encoded(self) -> bool:
+        """Take note that a whole response is sent which was encoded elsewhere.
+
+        Returns:
+            False, and does nothing, if its head would have to depend on this exchange.
+        """
+        if (
+            self.sending is not _IDLE
+            or not self._peer_is_1_1
+            or not self.keep_alive
+            or self._method in ("HEAD", "CONNECT")
+        ):
+            return False
+        self.sending = _DONE
+        return True
 
     # ------------------------------------------------------------------------ exchanges
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from txtornado.concurrent import Future, new_future
@@ -37,6 +38,7 @@ class HTTP1ServerConnection(Channel):
 
     _app: HTTPServerConnectionDelegate
     _timer: IdleTimer | None = None
+    _now: Callable[[], float]
     _idle_since = 0.0
     _head_since: float | None = None
     _closed: Future[None] | None = None
@@ -59,7 +61,8 @@ class HTTP1ServerConnection(Channel):
         timeout = self.params.header_timeout
         if timeout:
             self._timer = IdleTimer(self._due, self._expired, timeout)
-            self._idle_since = self._timer.now()
+            self._now = self._timer.now
+            self._idle_since = self._now()
         self.stream.set_consumer(self)
         if self.stream.closed():
             self.stream_closed(getattr(self.stream, "error", None))
@@ -116,7 +119,7 @@ class HTTP1ServerConnection(Channel):
 
     def _idle(self) -> None:
         if self._timer is not None:
-            self._idle_since = self._timer.now()
+            self._idle_since = self._now()
 
     def _gone(self) -> None:
         super()._gone()

@@ -38,20 +38,18 @@ class IdleTimer:
         period: seconds until it is asked first, and again after None.
     """
 
-    __slots__ = ("_due", "_expired", "_handle", "_loop", "_period")
+    __slots__ = ("_due", "_expired", "_handle", "_loop", "_period", "now")
 
     def __init__(
         self, due: Callable[[], float | None], expired: Callable[[], None], period: float
     ) -> None:
         self._loop = IOLoop.current()
+        #: The time of the loop.
+        self.now: Callable[[], float] = self._loop.time
         self._due = due
         self._expired = expired
         self._period = period
         self._handle: object | None = self._loop.call_later(period, self._look)
-
-    def now(self) -> float:
-        """The time of the loop."""
-        return self._loop.time()
 
     def look_at(self, when: float) -> None:
         """Ask at ``when`` instead of when it was to be."""

@@ -270,7 +270,11 @@ class HTTPHeaders(MutableMapping[str, str]):
     def copy(self) -> Self:
         """Return a copy that shares nothing with this."""
         other = type(self).__new__(type(self))
-        other._take(self)
+        if self._several:
+            other._take(self)
+        else:
+            other._store = self._store.copy()
+            other._several = False
         return other
 
     __copy__ = copy

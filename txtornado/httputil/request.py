@@ -156,7 +156,12 @@ class HTTPServerRequest:
         self.path, _, self.query = uri.partition("?")
         self.version = version
         self.headers = headers = HTTPHeaders() if headers is None else headers
-        self._set_host(host, headers)
+        if host is None:
+            host = headers.get("Host")
+            if host is None:
+                host = self._default_host()
+        self.host = host
+        self.host_name = _HOST_NAMES[host]
         if connection is not None:
             self.connection = connection
             context = getattr(connection, "context", None)
@@ -177,15 +182,11 @@ class HTTPServerRequest:
             check_field_count(self.query, get_parse_body_config().urlencoded.max_arguments)
         self._start_time = time.time()
 
-    def _set_host(self, host: str | None, headers: HTTPHeaders) -> None:
-        if host is None:
-            host = headers.get("Host")
-            if host is None:
-                if self.version != "HTTP/1.0":
-                    raise HTTPInputError("Missing Host header")
-                host = "127.0.0.1"
-        self.host_name = _HOST_NAMES[host]
-        self.host = host
+    def _default_host(self) -> str:
+        """What stands for a ``Host`` header that is not there."""
+        if self.version != "HTTP/1.0":
+            raise HTTPInputError("Missing Host header")
+        return "127.0.0.1"
 
     # -- what is made on demand ---------------------------------------------------------
 

@@ -560,7 +560,14 @@ class _Writing(_State):
         """
         if self._closed or self._lost:
             self._refuse()
-        if self._send(data, len(data)):
+        size = len(data)
+        if self._direct and not self._blocked and size and not self._output:
+            taken = self.transport.writeSomeData(data)
+            if taken == size:
+                return True
+            if self._sent_in_part(data, size, taken):
+                return False
+        elif self._send(data, size):
             return True
         if self._closed:
             raise StreamClosedError(real_error=self.error)
@@ -632,18 +639,10 @@ class _Writing(_State):
             return False
         if self._direct:
             taken = self.transport.writeSomeData(data) if size else 0
-            if taken == size:
-                return True
-            if isinstance(taken, BaseException):
-                self.close(exc_info=taken)
+            if taken != size:
+                self._sent_in_part(data, size, taken)
                 return False
-            if taken:
-                with memoryview(data) as view, view.cast("B") as octets:
-                    self._queue(octets[taken:], size - taken)
-            else:
-                self._queue(data, size)
-            self._await_room()
-            return False
+            return True
         if size > _PIECE:
             self._queue(data, size)
             self._flush()
@@ -652,6 +651,19 @@ class _Writing(_State):
         self._taken += size
         self.transport.write(data if type(data) is bytes else bytes(data))
         return not self._blocked
+
+    def _sent_in_part(self, data: Data, size: int, taken: int | BaseException) -> bool:
+        """The transport took less than all: queue the rest; False when the stream is lost."""
+        if isinstance(taken, BaseException):
+            self.close(exc_info=taken)
+            return False
+        if taken:
+            with memoryview(data) as view, view.cast("B") as octets:
+                self._queue(octets[taken:], size - taken)
+        else:
+            self._queue(data, size)
+        self._await_room()
+        return True
 
     def _queue(self, data: Data, size: int) -> None:
         if not isinstance(data, (bytes, bytearray, memoryview)):

@@ -54,6 +54,45 @@ class ApplicationRouter(ReversibleRuleRouter):
         return super().get_target_delegate(target, request, **target_params)
 
 
+class DirectRoutes:
+    """The handlers of an application's literal paths, where nothing can come between.
+
+    Routing asks the routers; this answers the commonest question without them: which handler
+    is behind a literal path, when there are no rules about hosts and no rule before that one
+    could match.  It is made anew when the rules change.
+    """
+
+    __slots__ = ("_lists", "targets")
+
+    def __init__(self, application: Application) -> None:
+        outer, inner = application.default_router, application.wildcard_router
+        self._lists = [(rules, rules.version) for rules in (outer._rules, inner._rules)]
+        self.targets: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
+        if (
+            type(outer) is type(inner) is ApplicationRouter
+            and len(outer._rules) == 1
+            and type(outer._rules[0].matcher) is AnyMatches
+            and outer._rules[0].target is inner
+        ):
+            self._fill(inner)
+
+    def _fill(self, router: ApplicationRouter) -> None:
+        for path, rule in router.literal_rules():
+            target = rule.target
+            if isclass(target) and issubclass(target, RequestHandler):
+                self.targets[path] = (target, rule.target_kwargs)
+
+    def current(self, application: Application) -> bool:
+        """Whether the rules are still those that this was made from."""
+        (outer, outer_version), (inner, inner_version) = self._lists
+        return (
+            outer.version == outer_version
+            and inner.version == inner_version
+            and application.default_router._rules is outer
+            and application.wildcard_router._rules is inner
+        )
+
+
 class Application(ReversibleRouter):
     """A web application: routes to handlers, and settings.
 
@@ -63,6 +102,8 @@ class Application(ReversibleRouter):
     ``default_host`` is tried where no host matches. All other keyword arguments become
     ``settings``.
     """
+
+    _direct: DirectRoutes | None = None
 
     def __init__(
         self,
@@ -126,6 +167,12 @@ class Application(ReversibleRouter):
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> Any:
         """The delegate of the first rule that matches; of a 404 if none does."""
+        direct = self._direct
+        if direct is None or not direct.current(self):
+            direct = self._direct = DirectRoutes(self)
+        target = direct.targets.get(request.path)
+        if target is not None:
+            return self.get_handler_delegate(request, *target)
         delegate = self.default_router.find_handler(request)
         if delegate is not None:
             return delegate

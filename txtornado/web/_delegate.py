@@ -106,7 +106,9 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         self.handler = handler
         if self._body_error is not None:
             handler._body_error = self._body_error
-        transforms = [transform(request) for transform in application.transforms]
+        transforms: list[Any] = []
+        if application.transforms:
+            transforms = [transform(request) for transform in application.transforms]
         if type(handler)._execute is not _our_execute:
             self._execute_overridden(handler, transforms)
         else:

@@ -41,7 +41,13 @@ def start(
     """
     handler._transforms = transforms
     try:
-        _check(handler, args, kwargs)
+        if args or kwargs or handler.request.method != "GET" or handler._body_error is not None:
+            _check(handler, args, kwargs)
+        else:
+            handler.path_args = []
+            handler.path_kwargs = {}
+            if "GET" not in handler.SUPPORTED_METHODS:
+                raise HTTPError(405)
         waiting = handler.prepare()
         if handler._stream_request_body:
             return _stream(handler, waiting)
@@ -82,10 +88,11 @@ def _check(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any
         raise HTTPError(405)
     if handler._body_error is not None:
         raise HTTPError(400, "Invalid body: %s", handler._body_error)
-    handler.path_args = [decode_group(handler.decode_argument, arg, None) for arg in args]
-    handler.path_kwargs = {
-        name: decode_group(handler.decode_argument, arg, name) for name, arg in kwargs.items()
-    }
+    decode = handler.decode_argument
+    handler.path_args = [decode_group(decode, arg, None) for arg in args] if args else []
+    handler.path_kwargs = (
+        {name: decode_group(decode, arg, name) for name, arg in kwargs.items()} if kwargs else {}
+    )
     if method == "GET":
         return
     settings = handler.application.settings

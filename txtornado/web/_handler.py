@@ -24,9 +24,9 @@ from txtornado.web._conditional import content_etag, etag_matches
 from txtornado.web._errors import Finish, HTTPError
 from txtornado.web._headers import (
     HeaderValue,
+    LazyHeaders,
     clear_representation_headers,
     convert_value,
-    default_headers,
 )
 from txtornado.web._identity import Identity
 from txtornado.web._pages import Pages
@@ -71,7 +71,9 @@ class RequestHandler(Identity, Pages):
     _body_received: Future[None] | None = None
     _prepared: Future[None] | None = None
 
-    _headers: httputil.HTTPHeaders
+    _headers = LazyHeaders()
+    #: Etag and length of a response that was sent without making `_headers`.
+    _sent_plain: tuple[str, int] | None = None
     _write_buffer: list[bytes]
     _status_code: int
     _reason: str
@@ -182,7 +184,8 @@ class RequestHandler(Identity, Pages):
 
     def clear(self) -> None:
         """Forget all headers and output of this response."""
-        self._headers = default_headers()
+        if "_headers" in self.__dict__:
+            del self.__dict__["_headers"]
         self.set_default_headers()
         self._write_buffer = []
         self._status_code = 200
@@ -268,9 +271,11 @@ class RequestHandler(Identity, Pages):
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        if not self._headers_written:
+        if not self._headers_written and (
+            "_headers" in self.__dict__ or not _response.send_plain(self)
+        ):
             _response.complete_headers(self)
-        future = _response.finish_response(self)
+        future = done_future() if self._sent_plain else _response.finish_response(self)
         self._log()
         self._finished = True
         self.on_finish()
@@ -437,3 +442,6 @@ class RequestHandler(Identity, Pages):
                 _execution.report(self, error)
 
         return wrapper
+
+
+_response._ours = RequestHandler

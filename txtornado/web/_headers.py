@@ -1,9 +1,12 @@
 """Response headers: what every response starts with, and what a header value may be."""
 
+from __future__ import annotations
+
 import datetime
 import numbers
 import re
 import time
+from typing import TYPE_CHECKING, Any, overload
 
 from txtornado import httputil
 from txtornado._version import version
@@ -11,9 +14,11 @@ from txtornado.escape import utf8
 
 __all__ = [
     "HeaderValue",
+    "LazyHeaders",
     "clear_representation_headers",
     "convert_value",
     "default_headers",
+    "plain_response",
     "start_line",
 ]
 
@@ -51,6 +56,56 @@ class _Defaults:
 
 
 _defaults = _Defaults()
+
+
+class _PlainHead:
+    """The head of a plain response up to its etag, remade once a second for ``Date``."""
+
+    second = -1
+    head = b""
+
+    def remake(self, second: int) -> bytes:
+        self.second = second
+        lines = [f"{name}: {value}\r\n" for name, value in _defaults.remake(second).items()]
+        self.head = f"HTTP/1.1 200 OK\r\n{''.join(lines)}Etag: ".encode("latin-1")
+        return self.head
+
+
+_plain = _PlainHead()
+
+
+def plain_response(etag: str, body: bytes) -> bytes:
+    """A whole response: 200, with the headers that every response starts with, and ``etag``."""
+    second = int(time.time())
+    head = _plain.head if second == _plain.second else _plain.remake(second)
+    return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, etag.encode(), len(body), body)
+
+
+class LazyHeaders:
+    """``RequestHandler._headers``: made when somebody asks for them.
+
+    Few handlers of short responses do; then the headers are never made (`plain_response`).
+    What such a response was sent with can be read all the same.
+    """
+
+    @overload
+    def __get__(self, handler: None, owner: type) -> LazyHeaders: ...
+
+    @overload
+    def __get__(self, handler: object, owner: type) -> httputil.HTTPHeaders: ...
+
+    def __get__(self, handler: Any, owner: type) -> Any:
+        if handler is None:
+            return self
+        headers = handler.__dict__["_headers"] = default_headers()
+        sent = handler._sent_plain
+        if sent is not None:
+            headers["Etag"], headers["Content-Length"] = sent[0], str(sent[1])
+        return headers
+
+    if TYPE_CHECKING:
+
+        def __set__(self, handler: object, headers: httputil.HTTPHeaders) -> None: ...
 
 
 def default_headers() -> httputil.HTTPHeaders:

@@ -8,16 +8,18 @@ connection has it and through the documented `HTTPConnection` methods where not.
 from __future__ import annotations
 
 from asyncio import Future
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import done_future, new_future
 from txtornado.iostream import StreamClosedError
-from txtornado.web._headers import start_line
+from txtornado.web._headers import plain_response, start_line
 
 if TYPE_CHECKING:
     from txtornado.web._handler import RequestHandler
 
-__all__ = ["allows_body", "complete_headers", "finish_response", "flush"]
+__all__ = ["allows_body", "complete_headers", "finish_response", "flush", "send_plain"]
+_ours: type[RequestHandler]
 
 
 def complete_headers(handler: RequestHandler) -> None:
@@ -48,6 +50,41 @@ def complete_headers(handler: RequestHandler) -> None:
 def allows_body(status_code: int) -> bool:
     """Whether responses of this status have a body (RFC 9110 section 6.4.1)."""
     return not (status_code in (204, 304) or 100 <= status_code < 200)
+
+
+def send_plain(handler: RequestHandler) -> bool:
+    """Send a response whose headers nobody has looked at, if it is as plain as can be.
+
+    A successful GET, of which neither the application nor the connection wants anything out of
+    the ordinary, goes out without its headers being made.  In every other case nothing is done.
+    """
+    request = handler.request
+    hooks = type(handler)
+    if (
+        handler._status_code != 200
+        or request.method != "GET"
+        or handler._transforms
+        or handler._new_cookies is not None
+        or hooks.compute_etag is not _ours.compute_etag
+        or hooks.set_etag_header is not _ours.set_etag_header
+        or hooks.check_etag_header is not _ours.check_etag_header
+        or hooks.flush is not _ours.flush
+        or "If-None-Match" in request.headers
+    ):
+        return False
+    try:
+        write_encoded = request.connection.write_encoded  # type: ignore[union-attr]
+    except AttributeError:
+        return False
+    buffer = handler._write_buffer
+    body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+    etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"'
+    if handler._reason != "OK" or not write_encoded(plain_response(etag, body)):
+        return False
+    handler._headers_written = True
+    handler._write_buffer = []
+    handler._sent_plain = (etag, len(body))
+    return True
 
 
 def finish_response(handler: RequestHandler) -> Future[None]:
