@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from tests.http1.test_server_connection import LoggingTestCase
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import (
@@ -27,6 +26,7 @@ from twisted.internet.utils import getProcessOutput
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
+from tests.http1.test_server_connection import LoggingTestCase
 from txtornado.concurrent import as_deferred, new_future
 from txtornado.httpserver import HTTPConnection, HTTPRequest, HTTPServer, _HTTPRequestContext
 from txtornado.httputil import (
@@ -151,7 +151,7 @@ class ServerTestCase(LoggingTestCase):
         """Send ``request`` and return the JSON of the response."""
         client = yield self.connect(endpoint)
         client.write(request)
-        yield client.until(lambda: b"}" == client.received[-1:])
+        yield client.until(lambda: client.received[-1:] == b"}")
         return json.loads(client.received.partition(b"\r\n\r\n")[2])
 
 

@@ -390,6 +390,9 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def wait_writable(self, producer: Any) -> None:
         self.transport.wait_writable(producer)
 
+    def startWriting(self) -> None:
+        self.transport.startWriting()
+
     def unregisterProducer(self) -> None:
         if self.direct:
             self.transport.unregisterProducer()

@@ -29,6 +29,7 @@ from txtornado.httputil import (
     HTTPServerConnectionDelegate,
     HTTPServerRequest,
     RequestStartLine,
+    ResponseStartLine,
 )
 from txtornado.ioloop import IOLoop
 from txtornado.iostream import IOStream, SSLIOStream
@@ -129,7 +130,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         if xheaders is None or isinstance(xheaders, IOLoop):
             # Tornado before 5.0 by position: io_loop, xheaders, ssl_options.
             io_loop = xheaders or io_loop
-            xheaders, ssl_options, protocol = bool(ssl_options), protocol, None  # type: ignore[assignment]
+            xheaders, ssl_options, protocol = bool(ssl_options), protocol, None
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol
@@ -152,6 +153,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             **options,
         )
         self._connections: set[HTTP1ServerConnection] = set()
+        self._upgraded: set[Any] = set()
         self._empty: Future[None] | None = None
         self.trusted_downstream = trusted_downstream
 
@@ -190,12 +192,27 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
 
     def on_close(self, server_conn: object) -> None:
         """See `~txtornado.httputil.HTTPServerConnectionDelegate`."""
-        self._connections.discard(server_conn)  # type: ignore[arg-type]
-        if self._empty is not None and not self._connections:
-            self._empty.set_result(None)
-            self._empty = None
+        self._connections.discard(server_conn)
+        self._check_empty()
         if isinstance(self.request_callback, HTTPServerConnectionDelegate):
             self.request_callback.on_close(server_conn)
+
+    def adopt(self, connection: Any) -> None:
+        """Know of a connection that was detached, for a graceful end; ours.
+
+        Called by whoever took it over, with an `~txtornado.interfaces.IUpgradedConnection`.
+        """
+        self._upgraded.add(connection)
+
+    def release(self, connection: Any) -> None:
+        """Forget what was adopted: it is closed; ours."""
+        self._upgraded.discard(connection)
+        self._check_empty()
+
+    def _check_empty(self) -> None:
+        if self._empty is not None and not self._connections and not self._upgraded:
+            self._empty.set_result(None)
+            self._empty = None
 
     async def close_all_connections(self) -> None:
         """Close all connections, whatever they are about, and wait until they are closed.
@@ -213,7 +230,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
 
         No more connections are accepted.  Those without a request under way are closed at once,
         the others when the request is answered (with ``Connection: close`` where the response has
-        not begun yet).  WebSockets and other detached streams are left alone.
+        not begun yet).  WebSockets are closed with the code 1001; other detached streams are left
+        alone, unless they were adopted.
 
         Args:
             timeout: seconds after which what is left is cut off; None for never.
@@ -221,10 +239,14 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self.stop()
         for connection in list(self._connections):
             connection.drain()
-        if self._connections:
+        for upgraded in list(self._upgraded):
+            upgraded.shut_down()
+        if self._connections or self._upgraded:
             if self._empty is None:
                 self._empty = new_future()
             await asyncio.wait([self._empty], timeout=timeout)
+        for upgraded in list(self._upgraded):
+            upgraded.abort()
         await self.close_all_connections()
 
 
@@ -281,8 +303,8 @@ class _ForwardedDelegate(HTTPMessageDelegate):
 
     def headers_received(
         self,
-        start_line: RequestStartLine,
-        headers: HTTPHeaders,  # type: ignore[override]
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
     ) -> Any:
         self._context._apply_xheaders(headers)
         return self._delegate.headers_received(start_line, headers)
@@ -322,6 +344,7 @@ class _HTTPRequestContext:
         trusted_downstream: Iterable[str] | None = None,
     ) -> None:
         self.address = address
+        self.remote_ip: str
         sock = getattr(stream, "socket", None)
         self.address_family = getattr(sock, "family", None)
         if sock is None and isinstance(address, tuple):  # a transport that is no socket

@@ -4,7 +4,7 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IApplicationPlugin", "IStreamConsumer"]
+__all__ = ["IApplicationPlugin", "IStreamConsumer", "IUpgradedConnection"]
 
 
 class IStreamConsumer(Interface):
@@ -18,6 +18,19 @@ class IStreamConsumer(Interface):
 
         Called once, after the last ``data_received``.
         """
+
+
+class IUpgradedConnection(Interface):
+    """A connection that began as HTTP and is something else now, a WebSocket say.
+
+    A server that ends gracefully wants to know of these, see `HTTPServer.adopt`.
+    """
+
+    def shut_down() -> None:
+        """The server ends: say so to the peer, in whatever way the protocol has, and close."""
+
+    def abort() -> None:
+        """Close at once."""
 
 
 class IApplicationPlugin(Interface):

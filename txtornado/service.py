@@ -12,10 +12,12 @@ endpoints, as a part of a ``twistd`` process or of any `twisted.application.serv
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, cast
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -100,20 +102,20 @@ class HTTPService(Service):
                 # Not from within the errback: there, what listen_failed raises would get lost.
                 at_once.append(failure)
 
-        listening = maybeDeferred(self._endpoint(endpoint).listen, self.server)
+        listening = maybeDeferred(self._open, endpoint)
         listening.addCallbacks(self._listens, failed)
         settled = True
         if at_once:
             self.listen_failed(endpoint, at_once[0])
 
-    def _endpoint(self, endpoint: str | IStreamServerEndpoint) -> IStreamServerEndpoint:
+    def _open(self, endpoint: str | IStreamServerEndpoint) -> Deferred[IListeningPort]:
         if isinstance(endpoint, str):
-            return cast(IStreamServerEndpoint, serverFromString(self.reactor, endpoint))
-        return endpoint
+            endpoint = cast(IStreamServerEndpoint, serverFromString(self.reactor, endpoint))
+        return endpoint.listen(self.server)
 
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)
-        gen_log.info("serving on %s", port.getHost())
+        gen_log.info("serving on %s", _described(port.getHost()))
 
     def listen_failed(self, endpoint: Any, failure: Failure) -> None:
         """A port cannot be had; made for overriding.  The default logs the reason.
@@ -150,3 +152,14 @@ class HTTPService(Service):
 
 def _stop_listening(port: IListeningPort) -> Deferred[Any]:
     return maybeDeferred(port.stopListening)
+
+
+def _described(address: Any) -> str:
+    """An address as people write it."""
+    if isinstance(address, IPv4Address):
+        return f"{address.host}:{address.port}"
+    if isinstance(address, IPv6Address):
+        return f"[{address.host}]:{address.port}"
+    if isinstance(address, UNIXAddress) and address.name is not None:
+        return os.fsdecode(address.name)
+    return str(address)

@@ -90,8 +90,7 @@ class Options(usage.Options):
             fail(f"{e} (twistd tornado --help explains)")
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, such as tcp:8888, tcp6:443, unix:/run/app.sock or
-        ssl:443:privateKey=key.pem.  May be given several times. [default: tcp:8888]"""
+        """A Twisted endpoint (tcp:8888, tcp6:443, unix:/run/app.sock); may be repeated."""
         from twisted.internet import reactor
 
         try:

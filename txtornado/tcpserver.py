@@ -296,6 +296,8 @@ class _Listener:
         port = self.port
         if port is None:
             self.remove()
+        elif not getattr(port, "connected", True):
+            pass  # its loop was closed before it
         elif in_accept or not hasattr(port, "connectionLost"):
             port.stopListening()
         else:

@@ -436,7 +436,13 @@ def u(s: str) -> str:
 
 
 def _websocket_mask(mask: bytes, data: bytes) -> bytes:
-    """``data`` XORed with the 4 bytes of ``mask``, repeated (RFC 6455, section 5.3)."""
+    """``data`` XORed with the 4 bytes of ``mask``, repeated (RFC 6455, section 5.3).
+
+    Raises:
+        ValueError: ``mask`` has not 4 bytes.
+    """
+    if len(mask) != 4:
+        raise ValueError("mask must be 4 bytes")
     size = len(data)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")

@@ -2,16 +2,17 @@
 
 `WSGIContainer` lets a WSGI application (Flask, Django ...) run under
 `~txtornado.httpserver.HTTPServer`; `WSGIApplication` makes a WSGI application of handlers, for
-``wsgiref``, gunicorn and other servers.  WSGI waits for nothing, so that the first needs threads
-not to block the loop, and in the second handlers cannot wait either.
+``wsgiref``, gunicorn and other servers.  A WSGI call keeps its thread until it is answered: the
+first needs threads not to block the loop, the second has each server's thread wait.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
@@ -32,7 +33,7 @@ from txtornado.httputil import (
 )
 from txtornado.ioloop import IOLoop
 from txtornado.iostream import StreamClosedError
-from txtornado.log import access_log, app_log
+from txtornado.log import access_log, app_log, gen_log
 from txtornado.web import Application
 
 __all__ = ["HTTPRequest", "WSGIApplication", "WSGIContainer", "to_wsgi_str"]
@@ -42,6 +43,7 @@ _StartResponse = Callable[..., Callable[[bytes], object]]
 _WSGIApplication = Callable[[dict[str, Any], _StartResponse], Iterable[bytes]]
 
 _NO_BODY = (204, 304)
+_get_running_loop = asyncio._get_running_loop
 
 
 def to_wsgi_str(s: bytes) -> str:
@@ -367,36 +369,35 @@ class WSGIApplication(Application):
         application = WSGIApplication([(r"/", MainHandler)])
         wsgiref.simple_server.make_server("", 8888, application).serve_forever()
 
-    Handlers cannot wait for anything: ``flush`` raises an exception, and so does a handler that
-    is not finished when its method returns or awaits; WebSockets do not work.  Everything else is
-    as under `~txtornado.httpserver.HTTPServer`.
+    The server's thread waits for the whole response.  Coroutines work, though they keep the
+    thread until they are done; ``flush``, `~txtornado.web.asynchronous` and WebSockets do not, and
+    raise exceptions.  Everything else is as under `~txtornado.httpserver.HTTPServer`.
     """
 
-    def __call__(  # type: ignore[override]
-        self, environ: Any, start_response: _StartResponse | None = None
-    ) -> Any:
+    def __call__(self, environ: Any, start_response: _StartResponse | None = None) -> Any:
         """Respond, as PEP 3333 says; with a request as the only argument, as its base does."""
         if start_response is None:
             return super().__call__(environ)
-        _ensure_loop()
-        started = time.monotonic()
-        connection = _WSGIConnection()
-        try:
-            request = HTTPRequest(environ, connection=connection)
-            self._handle(request)
-        except HTTPInputError as error:
-            app_log.info("Malformed request: %s", error)
-            connection = _error(400)
-        except Exception:
-            app_log.error(
-                "Uncaught exception after %.2fms", 1e3 * (time.monotonic() - started), exc_info=True
-            )
-            connection = _error(500)
+        with _loop_of_thread() as loop:
+            connection = self._respond(environ, loop)
         start_response(connection.status, connection.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [b"".join(connection.chunks)]
 
-    def _handle(self, request: HTTPRequest) -> None:
+    def _respond(self, environ: dict[str, Any], loop: IOLoop) -> _WSGIConnection:
+        connection = _WSGIConnection()
+        try:
+            self._handle(HTTPRequest(environ, connection=connection), loop)
+        except HTTPInputError as error:
+            gen_log.info("Malformed HTTP message from %s: %s", environ.get("REMOTE_ADDR"), error)
+            return _error(400)
+        except Exception as error:
+            app_log.error("Uncaught exception %s", environ.get("PATH_INFO"), exc_info=error)
+            return _error(500)
+        return connection
+
+    def _handle(self, request: HTTPRequest, loop: IOLoop) -> None:
         connection: Any = request.connection
+        tasks = asyncio.all_tasks(loop.asyncio_loop)
         delegate = self.find_handler(request)
         start_line = RequestStartLine(request.method, request.uri, request.version)
         delegate.headers_received(start_line, request.headers)
@@ -405,21 +406,35 @@ class WSGIApplication(Application):
             delegate.data_received(request.body)
         delegate.finish()
         if not connection.finished:
+            # A coroutine is at work: it has the thread, and its loop, until it is done.
+            tasks = asyncio.all_tasks(loop.asyncio_loop) - tasks
+            if tasks and _get_running_loop() is None:
+                loop.run_sync(lambda: asyncio.wait(tasks))
+        if not connection.finished:
             raise RuntimeError(
-                f"the handler of {request.uri} waits for something, "
-                "which it cannot do under a WSGI server"
+                f"the handler of {request.uri} has not finished its response, and under a WSGI "
+                "server there is nothing to wait for"
             )
 
 
 _loops = threading.local()
 
 
-def _ensure_loop() -> None:
-    """Handlers take for granted that there is a loop in their thread; it need not run."""
-    if IOLoop.current(instance=False) is None:
-        if getattr(_loops, "loop", None) is None:
-            _loops.loop = IOLoop(make_current=False)
-        _loops.loop.make_current()
+@contextlib.contextmanager
+def _loop_of_thread() -> Iterator[IOLoop]:
+    """Handlers take for granted that there is a loop in their thread; one of ours, if need be."""
+    current = IOLoop.current(instance=False)
+    if current is not None:
+        yield current
+        return
+    loop: IOLoop | None = getattr(_loops, "loop", None)
+    if loop is None:
+        loop = _loops.loop = IOLoop(make_current=False)
+    loop.make_current()
+    try:
+        yield loop
+    finally:
+        loop.clear_current()
 
 
 class _WSGIConnection(HTTPConnection):

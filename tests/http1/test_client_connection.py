@@ -7,7 +7,6 @@ from typing import Any
 
 from tests.http1.support import MemoryStream, Recorder
 from tests.http1.test_server_connection import LoggingTestCase, turns
-
 from txtornado.concurrent import new_future
 from txtornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from txtornado.httputil import HTTPHeaders, RequestStartLine

@@ -7,15 +7,15 @@ import logging
 import zlib
 from typing import Any
 
-from tests.http1.support import OK, MemoryStream, Recorder, ok, serve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from tests.http1.support import OK, MemoryStream, Recorder, ok, serve
 from txtornado.concurrent import as_deferred, new_future
 from txtornado.http1connection import HTTP1ServerConnection, ProtocolStateError
 from txtornado.httputil import HTTPHeaders, HTTPInputError, HTTPOutputError, ResponseStartLine
-from txtornado.iostream import StreamClosedError
 from txtornado.ioloop import IOLoop
+from txtornado.iostream import StreamClosedError
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 BAD = b"HTTP/1.1 400 Bad Request\r\n\r\n"

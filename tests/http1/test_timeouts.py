@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from tests.http1.support import MemoryStream, Recorder, ok, serve
-from tests.http1.test_server_connection import GET, LoggingTestCase, post
 from twisted.internet.task import Clock
 
+from tests.http1.support import MemoryStream, Recorder, ok, serve
+from tests.http1.test_server_connection import GET, LoggingTestCase, post
 from txtornado.http1connection import _timers
 from txtornado.http1connection._channel import _LINGER
 from txtornado.httputil import HTTPHeaders

@@ -1,4 +1,4 @@
-"""Tests for the plain functions of `txtornado.simple_httpclient`."""
+"""Tests for the plain functions that all HTTP clients share."""
 
 import base64
 import os
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from txtornado import version
 from txtornado.httpclient import HTTPRequest, _RequestProxy
+from txtornado.httpclient._head import check_request, request_head
+from txtornado.httpclient._redirect import is_redirect, redirected
+from txtornado.httpclient._target import parse_target
+from txtornado.httpclient._tls import ssl_options_of
 from txtornado.httputil import HTTPHeaders
-from txtornado.simple_httpclient._head import check_request, request_head
-from txtornado.simple_httpclient._redirect import is_redirect, redirected
-from txtornado.simple_httpclient._target import parse_target
-from txtornado.simple_httpclient._tls import ssl_options_of
 from txtornado.testing._certificate import certificate_files
 
 
@@ -186,10 +186,13 @@ class CheckTests(unittest.TestCase):
 
     def test_unsupported(self) -> None:
         """What this client cannot do is refused by name."""
+        request = proxy("http://example.com/", proxy_host="proxy", proxy_port=1)
         with self.assertRaisesRegex(NotImplementedError, "proxy_host"):
-            self.check(proxy_host="proxy", proxy_port=1)
+            check_request(request, unsupported=("proxy_host",))
+        check_request(request)
         with self.assertRaisesRegex(ValueError, "auth_mode 'digest'"):
             self.check(auth_username="me", auth_mode="digest")
+        check_request(proxy("http://example.com/", auth_mode="digest"), auth_modes=("digest",))
 
 
 class RedirectTests(unittest.TestCase):

@@ -86,9 +86,9 @@ class ResponseTests(ClientTestCase):
 
     async def test_malformed(self) -> None:
         """Nonsense is an error, with one line in the log."""
-        with ExpectLog(gen_log, "Malformed HTTP message", level=logging.INFO) as log:
-            with self.assertRaises(HTTPStreamClosedError):
-                await self.get(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello")
+        log = ExpectLog(gen_log, "Malformed HTTP message", level=logging.INFO)
+        with log, self.assertRaises(HTTPStreamClosedError):
+            await self.get(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello")
         self.assertFalse(log.logged_stack)
 
     async def test_times(self) -> None:
@@ -318,9 +318,9 @@ class CallbackTests(ClientTestCase):
             raise ZeroDivisionError
 
         for kind in ("streaming_callback", "header_callback"):
-            with self.subTest(kind), ExpectLog(app_log, "Uncaught exception"):
-                with self.assertRaises(HTTPStreamClosedError):
-                    await self.get(OK, **{kind: fail})
+            log = ExpectLog(app_log, "Uncaught exception")
+            with self.subTest(kind), log, self.assertRaises(HTTPStreamClosedError):
+                await self.get(OK, **{kind: fail})
 
 
 class LimitTests(ClientTestCase):
@@ -342,17 +342,17 @@ class LimitTests(ClientTestCase):
                 if size == 100:
                     self.assertEqual((await client.fetch(url)).body, body)
                 else:
-                    with ExpectLog(gen_log, ".*(too long|too large)", level=logging.INFO):
-                        with self.assertRaises(HTTPStreamClosedError):
-                            await client.fetch(url)
+                    log = ExpectLog(gen_log, ".*(too long|too large)", level=logging.INFO)
+                    with log, self.assertRaises(HTTPStreamClosedError):
+                        await client.fetch(url)
 
     async def test_max_header_size(self) -> None:
         """A head that is too long is refused."""
         client = self.client(max_header_size=1024)
         url = await self.serve(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2000 + b"\r\n\r\n")
-        with ExpectLog(gen_log, "Unsatisfiable read", level=logging.INFO):
-            with self.assertRaises(UnsatisfiableReadError):
-                await client.fetch(url)
+        log = ExpectLog(gen_log, "Unsatisfiable read", level=logging.INFO)
+        with log, self.assertRaises(UnsatisfiableReadError):
+            await client.fetch(url)
 
     async def test_max_clients(self) -> None:
         """Only max_clients requests are under way at once; the others come in order."""

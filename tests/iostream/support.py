@@ -59,6 +59,8 @@ class MemoryTransport(StringTransport):
 class StreamTestCase(ReactorTestCase):
     """Makes streams and closes them when the test ends."""
 
+    timeout = 20
+
     def memory_stream(self, **options: Any) -> tuple[IOStream, MemoryTransport]:
         transport = MemoryTransport()
         return IOStream(transport, **options), transport

@@ -46,7 +46,9 @@ class Exchange(HTTPConnection):
         self._head(start_line, headers, body)
         self._done()
 
-    def write_headers(self, start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None) -> Any:
+    def write_headers(
+        self, start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> Any:
         self.calls.append("write_headers")
         self._head(start_line, headers, chunk or b"")
         return resolved()

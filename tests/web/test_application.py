@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from txtornado.httputil import HTTPHeaders, ResponseStartLine
 from txtornado.log import app_log, gen_log
-from txtornado.routing import HostMatches, Rule, RuleRouter
+from txtornado.routing import HostMatches, RuleRouter
 from txtornado.testing import ExpectLog, ReactorTestCase
 from txtornado.web import (
     Application,
@@ -235,7 +235,9 @@ class RedirectHandlerTests(SynchronousTestCase):
         """The target is filled in from the groups, and gets the query."""
         self.assertEqual(self.location("/a", "/b", "/a"), "/b")
         self.assertEqual(self.location("/(.*)/(.*)", "/{1}/{0}", "/a/b?x=1"), "/b/a?x=1")
-        self.assertEqual(self.location("/(?P<n>.*)", "/n/{n}?y=2", "/a?x=%C3%A9"), "/n/a?y=2&x=%C3%A9")
+        self.assertEqual(
+            self.location("/(?P<n>.*)", "/n/{n}?y=2", "/a?x=%C3%A9"), "/n/a?y=2&x=%C3%A9"
+        )
 
     def test_status(self) -> None:
         """It is permanent unless told otherwise."""

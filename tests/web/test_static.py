@@ -49,7 +49,9 @@ class Folder:
         os.utime(path, (modified, modified))
         return path
 
-    def app(self, handler: type[StaticFileHandler] = StaticFileHandler, **kwargs: Any) -> Application:
+    def app(
+        self, handler: type[StaticFileHandler] = StaticFileHandler, **kwargs: Any
+    ) -> Application:
         return Application([("/s/(.*)", handler, {"path": self.root, **kwargs})])
 
     async def get(self, name: str, app: Application | None = None, **kwargs: Any) -> Exchange:
@@ -277,7 +279,7 @@ class RangeTests(Folder, ReactorTestCase):
         for header in (text, "bytes=" + text):
             wanted = ranges.requested_range(header, size)
             if wanted is not None:
-                self.assertTrue(0 <= wanted.start and wanted.end <= size)
+                self.assertTrue(wanted.start >= 0 and wanted.end <= size)
 
     async def test_if_range(self) -> None:
         """``If-Range`` asks for the part only if the file is still the same."""
@@ -338,7 +340,9 @@ class OutsideTests(Folder, ReactorTestCase):
     @settings(max_examples=150, deadline=None)
     @given(
         st.lists(
-            st.sampled_from(["..", ".", "/", "//", "\\", "dir", "secret.txt", "%2e", "\0", "a.txt", "é"]),
+            st.sampled_from(
+                ["..", ".", "/", "//", "\\", "dir", "secret.txt", "%2e", "\0", "a.txt", "é"]
+            ),
             max_size=8,
         )
     )
@@ -375,9 +379,7 @@ class OutsideTests(Folder, ReactorTestCase):
 
     async def test_linked_default_file(self) -> None:
         """The default file of a folder is held to the same."""
-        os.symlink(
-            os.path.join(self.base, "secret.txt"), os.path.join(self.root, "dir", "default")
-        )
+        os.symlink(os.path.join(self.base, "secret.txt"), os.path.join(self.root, "dir", "default"))
         app = self.app(default_filename="default")
         self.assertEqual(await self.code("dir/", app=app), 403)
 

@@ -458,7 +458,8 @@ class Channel:
         self._exchange = None
         self._delegate = None
         if not engine.keep_alive:
-            self._close_when_sent()
+            # Whoever has sent more than we want to read must still get to see the response.
+            self._close_when_sent(linger=len(engine.buffer) > 0 and not engine.is_client)
             return
         engine.next_exchange()
         if self._undrained:

@@ -227,10 +227,10 @@ class HTTP1Engine:
             self.receiving = _DONE
             return Event.HEAD
         if data[pos] < 14 and not self.is_client:  # RFC 9112, section 2.2: empty lines before it
-            while data[pos : pos + 1] in (b"\r", b"\n"):
-                pos += 1
+            while data.startswith((b"\n", b"\r\n"), pos):
+                pos += 1 if data[pos] == 10 else 2
             buffer.pos = pos
-            if pos >= len(data):
+            if data[pos:] in (b"", b"\r"):
                 return self._no_head()
         if self._scanned and HEAD_END.search(data, pos + max(self._scanned - 3, 0)) is None:
             return self._head_incomplete(data, pos)

@@ -26,8 +26,8 @@ from txtornado.httputil import (
 __all__ = [
     "CR_OR_LF_RE",
     "DIGITS",
-    "HEXDIGITS",
     "HEAD_END",
+    "HEXDIGITS",
     "MAX_1XX_RESPONSES",
     "REQUEST_HEAD",
     "REQUEST_LINE",

@@ -67,6 +67,11 @@ class HTTP1ServerConnection(Channel):
         if self.stream.closed():
             self.stream_closed(getattr(self.stream, "error", None))
 
+    @property
+    def delegate(self) -> HTTPServerConnectionDelegate:
+        """Who gets the requests, mostly a server; ours."""
+        return self._app
+
     async def close(self) -> None:
         """Close the connection, whatever it is about, and wait until it is closed.
 

@@ -9,6 +9,13 @@
 
 `HTTPClient` is the same for programs without a running loop, and
 ``python -m txtornado.httpclient URL`` for the command line.
+
+How it is laid out: the interface is in ``_client``, with what goes in (``_request``) and what
+comes out (``_response``).  What implementations share stands beside it, for them to build on:
+the queue, the time limits and the way through redirects (``_queue``), one hop of it
+(``_exchange``), and the plain functions that say where a URL leads (``_target``), what the head
+says (``_head``), how TLS is done (``_tls``) and what a redirect makes of a request
+(``_redirect``).
 """
 
 from txtornado.httpclient._blocking import HTTPClient

@@ -673,16 +673,18 @@ class _Writing(_State):
 
     def _await_room(self) -> None:
         """Have `resumeProducing` called when the transport takes more."""
+        transport = self.transport
         if self._waiting:
+            transport.startWriting()
             return
         self._waiting = True
-        transport = self.transport
         if isinstance(transport, (DirectTransport, TLSTransport)):
             transport.wait_writable(self)
             return
         self._blocked = True  # a pull producer is asked at once, which is too early
         transport.registerProducer(self, False)
         self._blocked = False
+        transport.startWriting()
 
     def pauseProducing(self) -> None:
         """The transport's queue is full; called by the transport."""

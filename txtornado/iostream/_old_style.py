@@ -65,10 +65,12 @@ def read_bytes(
 ) -> Awaitable[bytes]:
     if not isinstance(partial, int):
         # Tornado before 6.0: num_bytes, callback, streaming_callback, partial
-        if callback is not None:
-            partial, callback, streaming_callback = bool(streaming_callback), partial, callback
-        else:
-            partial, callback = False, partial
+        first, partial = partial, False
+        if isinstance(streaming_callback, bool):
+            partial, streaming_callback = streaming_callback, callback
+        elif callback is not None:
+            streaming_callback = callback
+        callback = first
     if streaming_callback is not None:
         future = _spawn(stream, _stream_bytes(stream, size, streaming_callback))
     else:

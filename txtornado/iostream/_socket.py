@@ -125,13 +125,13 @@ class IOStream(BaseIOStream):
         if self.transport is not None or sock is None or self._closed:
             return
         try:
-            sock.getpeername()
+            peer = sock.getpeername()
         except OSError as e:
             if e.errno in (errno.ENOTCONN, errno.EINVAL):
                 return  # connect() is still to come
             self.close(exc_info=e)
             raise
-        self.makeConnection(SocketTransport(sock, self, reactor=self.io_loop.reactor))
+        self.makeConnection(SocketTransport(sock, self, peer, reactor=self.io_loop.reactor))
 
     def makeConnection(self, transport: Any) -> None:
         if self._closed:
@@ -224,17 +224,12 @@ class IOStream(BaseIOStream):
         )
         return stream._take_over(self)
 
-    def _hand_over(self, protocol: Any) -> tuple[Any, bytes]:
-        """Give the transport to ``protocol``; returns it, and what came and was not read."""
+    def _hand_over(self) -> tuple[Any, bytes]:
+        """Give the transport away, with what came and was not read."""
         transport, early = self.transport, self._take_all()
         if self._waiting or not self._direct:
             self._waiting = False
             transport.unregisterProducer()
-        if hasattr(transport, "protocol"):
-            transport.protocol = protocol
-        else:
-            self.__dict__["dataReceived"] = protocol.dataReceived
-            self.__dict__["connectionLost"] = protocol.connectionLost
         self.transport = self._socket = None
         self._closed = self._eof = True
         return transport, early

@@ -194,6 +194,9 @@ class SSLIOStream(IOStream):
                 transport.protocol = tls
             tls.makeConnection(transport)
         except Exception as e:  # such as: check_hostname needs a server_hostname
+            self.transport = transport
+            if hasattr(transport, "protocol"):
+                transport.protocol = self
             self.close(exc_info=e)
             return
         if early:
@@ -202,9 +205,10 @@ class SSLIOStream(IOStream):
     def _take_over(self: Self, plain: IOStream) -> asyncio.Future[Self]:
         future = self.wait_for_handshake()
         callback, plain._close_callback = plain._close_callback, None
-        transport, early = plain._hand_over(None)
+        transport, early = plain._hand_over()
         self._wrap(transport, early)
-        if "dataReceived" in plain.__dict__:
+        if not hasattr(transport, "protocol") and not self._closed:
+            # It goes on calling the protocol that it knows.
             plain.__dict__["dataReceived"] = self.transport.dataReceived
             plain.__dict__["connectionLost"] = self.transport.connectionLost
         if callback is not None:

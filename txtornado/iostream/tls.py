@@ -51,6 +51,9 @@ class TLSConnection:
     def __init__(
         self, context: ssl.SSLContext, server_side: bool, server_hostname: str | None = None
     ) -> None:
+        if context.check_hostname and not server_side and not server_hostname:
+            # `ssl` itself asks this of sockets, and not of memory BIOs.
+            raise ValueError("check_hostname requires server_hostname")
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(
@@ -116,7 +119,10 @@ class TLSConnection:
         """The peer's certificate as pyOpenSSL's X509 object, or None."""
         from OpenSSL import crypto
 
-        der = self.ssl_object.getpeercert(True)
+        try:
+            der = self.ssl_object.getpeercert(True)
+        except ValueError:  # before the handshake
+            return None
         return None if der is None else crypto.load_certificate(crypto.FILETYPE_ASN1, der)
 
     def get_app_data(self) -> Any:

@@ -1,15 +1,17 @@
 """One request and its response on a connection of its own."""
 
 import asyncio
-import inspect
-import socket
 from collections.abc import Awaitable
-from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING
 
 from txtornado.concurrent import as_future
 from txtornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from txtornado.httpclient import HTTPRequest
+from txtornado.httpclient._connect import open_stream
+from txtornado.httpclient._errors import HTTPStreamClosedError
+from txtornado.httpclient._exchange import Exchange
+from txtornado.httpclient._head import request_head
+from txtornado.httpclient._target import Target
 from txtornado.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,
@@ -17,44 +19,27 @@ from txtornado.httputil import (
     ResponseStartLine,
 )
 from txtornado.iostream import IOStream, StreamClosedError
-from txtornado.netutil import is_valid_ip
-from txtornado.simple_httpclient._errors import HTTPStreamClosedError, HTTPTimeoutError
-from txtornado.simple_httpclient._head import request_head
-from txtornado.simple_httpclient._redirect import is_redirect
-from txtornado.simple_httpclient._target import Target
-from txtornado.simple_httpclient._tls import ssl_options_of
-from txtornado.tcpclient import TCPClient
 
-__all__ = ["Exchange"]
+if TYPE_CHECKING:
+    from txtornado.simple_httpclient._client import SimpleAsyncHTTPClient
+
+__all__ = ["SimpleExchange"]
 
 
-class Exchange(HTTPMessageDelegate):
+class SimpleExchange(Exchange, HTTPMessageDelegate):
     """Connects, sends a request and collects the response.
 
-    `connect` and `run` are awaited in turn, and `close` is called in any case.
-
-    Attributes:
-        code: the status of the response.
-        reason: its reason phrase.
-        headers: its headers.
-        chunks: its body, unless a ``streaming_callback`` has it.
-        follow: whether it is a redirect to be followed, of which no callback hears.
-        stage: what is being done, in words for an error message.
-        started: when it began, on the loop's clock.
-        connected: when the connection stood.
+    Args:
+        client: for its connections and its limits.
+        request: with the client's defaults.
+        target: where its URL leads.
     """
 
-    code: int
-    reason: str
-    headers: HTTPHeaders
-
-    def __init__(self, request: HTTPRequest, target: Target) -> None:
-        self.request = request
-        self.target = target
-        self.chunks: list[bytes] = []
-        self.follow = False
-        self.stage = "connecting"
-        self.started = self.connected = 0.0
+    def __init__(
+        self, client: "SimpleAsyncHTTPClient", request: HTTPRequest, target: Target
+    ) -> None:
+        super().__init__(request, target)
+        self._client = client
         self._stream: IOStream | None = None
         self._connection: HTTP1Connection | None = None
         self._body_wanted = False
@@ -62,58 +47,29 @@ class Exchange(HTTPMessageDelegate):
         self._producing: asyncio.Future[None] | None = None
         self._error: Exception | None = None
 
-    async def connect(
-        self, tcp_client: TCPClient, timeout: float | None, max_buffer_size: int
-    ) -> None:
-        """Open the connection.
-
-        Raises:
-            HTTPTimeoutError: ``timeout``, in seconds, is over.
-            OSError: there is no connection to be had.
-            ValueError: ``network_interface`` is not an address.
-        """
-        request, target = self.request, self.target
-        source = request.network_interface or None
-        if source is not None and not is_valid_ip(source):
-            raise ValueError(
-                f"Unrecognized IPv4 or IPv6 address for network_interface, got {source!r}"
-            )
-        try:
-            self._stream = await tcp_client.connect(
-                target.host,
-                target.port,
-                af=socket.AF_INET if request.allow_ipv6 is False else socket.AF_UNSPEC,
-                ssl_options=ssl_options_of(request) if target.scheme == "https" else None,
-                max_buffer_size=max_buffer_size,
-                source_ip=source,
-                timeout=timeout,
-            )
-        except TimeoutError as error:
-            if error.errno is not None:
-                raise  # the system's own, ETIMEDOUT
-            raise HTTPTimeoutError(str(error) or "Timeout while connecting") from None
-        except StreamClosedError as error:
-            raise error.real_error or HTTPStreamClosedError("Connection closed") from None
-        self._stream.set_nodelay(True)
+    async def perform(self) -> None:
+        client, target = self._client, self.target
+        self._stream = await open_stream(
+            client.tcp_client,
+            self.request,
+            target.host,
+            target.port,
+            target.scheme == "https",
+            client.max_buffer_size,
+        )
+        self.connected = client.io_loop.asyncio_loop.time()
         self.stage = "sending the request"
+        await self._run(self._stream)
 
-    async def run(self, max_header_size: int | None, max_body_size: int | None) -> None:
-        """Send the request and take in the whole response.
-
-        Raises:
-            HTTPStreamClosedError: the connection was closed before the response was complete, or
-                had to be because the response is malformed or too long.
-            Exception: what the request's callbacks raised, or why the connection was closed.
-        """
-        request, stream = self.request, self._stream
-        assert stream is not None
+    async def _run(self, stream: IOStream) -> None:
+        request = self.request
         connection = self._connection = HTTP1Connection(
             stream,
             True,
             HTTP1ConnectionParameters(
                 no_keep_alive=True,
-                max_header_size=max_header_size,
-                max_body_size=max_body_size,
+                max_header_size=self._client.max_header_size,
+                max_body_size=self._client.max_body_size,
                 decompress=bool(request.decompress_response),
             ),
         )
@@ -169,7 +125,6 @@ class Exchange(HTTPMessageDelegate):
                 self._stream.close()
 
     def close(self) -> None:
-        """Close the connection, if there is one; an exchange that still runs then fails."""
         self._connection = None
         if self._producing is not None:
             self._producing.cancel()
@@ -177,10 +132,6 @@ class Exchange(HTTPMessageDelegate):
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-    def body(self) -> BytesIO:
-        """The body that was collected."""
-        return BytesIO(b"".join(self.chunks))
 
     # -- HTTPMessageDelegate ----------------------------------------------------------
 
@@ -192,37 +143,17 @@ class Exchange(HTTPMessageDelegate):
             self._body_wanted = False
             self._send_body()
             return None
-        self.stage = "reading the response"
-        self.code = start_line.code
-        self.reason = start_line.reason
-        self.headers = headers
-        request = self.request
-        self.follow = bool(
-            request.follow_redirects
-            and (request.max_redirects or 0) > 0
-            and is_redirect(self.code, headers)
-        )
-        if request.header_callback is not None and not self.follow:
-            request.header_callback(f"{start_line.version} {self.code} {self.reason}\r\n")
-            for name, value in headers.get_all():
-                request.header_callback(f"{name}: {value}\r\n")
-            request.header_callback("\r\n")
+        self.head_received(start_line.version, start_line.code, start_line.reason, headers)
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if self.follow:
-            return None
-        if self.request.streaming_callback is None:
-            self.chunks.append(chunk)
-            return None
-        outcome: Any = self.request.streaming_callback(chunk)
-        return as_future(outcome) if inspect.isawaitable(outcome) else None
+        return self.body_received(chunk)
 
     def finish(self) -> None:
         self._complete = True
 
     def on_connection_close(self) -> None:
-        """`run` looks at the stream itself."""
+        """`perform` looks at the stream itself."""
 
 
 def _ignore(future: "asyncio.Future[None] | None") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import types
 from collections.abc import Awaitable, Iterable
 from inspect import isclass
@@ -136,18 +137,28 @@ class Application(ReversibleRouter):
         if settings.get("autoreload"):
             import_object("txtornado.autoreload").start()  # lives on a floor above
 
-    def listen(self, port: int, address: str | None = None, **kwargs: Any) -> HTTPServer:
-        """Serve this application; the keyword arguments are those of `HTTPServer`.
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = 128,
+        flags: int | None = None,
+        reuse_port: bool = False,
+        **kwargs: Any,
+    ) -> HTTPServer:
+        """Serve this application, and return the server (since Tornado 4.3).
 
-        ``family``, ``backlog``, ``flags`` and ``reuse_port`` (since 6.2) go to its
-        ``listen``. The server is returned since Tornado 4.3.
+        The named arguments (since 6.2) are those of `TCPServer.listen`, the others those of
+        `HTTPServer`.
         """
         from txtornado.httpserver import HTTPServer
 
-        names = ("family", "backlog", "flags", "reuse_port")
-        listening = {name: kwargs.pop(name) for name in names if name in kwargs}
         server = HTTPServer(self, **kwargs)
-        server.listen(port, address=address, **listening)
+        server.listen(
+            port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port
+        )
         return server
 
     def add_handlers(self, host_pattern: str, host_handlers: Iterable[Any]) -> None:
@@ -156,7 +167,7 @@ class Application(ReversibleRouter):
         rules = list(host_handlers)
         rule = Rule(matcher, ApplicationRouter(self, rules))
         self.default_router.rules.insert(-1, self.default_router.process_rule(rule))
-        if self.default_host is not None:
+        if self.default_host:
             self.wildcard_router.add_rules(
                 [(DefaultHostMatches(self, matcher.host_pattern), rules)]
             )

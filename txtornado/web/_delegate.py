@@ -94,7 +94,7 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         application, request = self.application, self.request
         settings = application.settings
         if not settings.get("compiled_template_cache", True):
-            reset_loaders(RequestHandler._template_loaders)
+            reset_loaders(RequestHandler, application)
         if not settings.get("static_hash_cache", True):
             StaticFileHandler.reset()
         try:

@@ -275,10 +275,15 @@ class RequestHandler(Identity, Pages):
             "_headers" in self.__dict__ or not _response.send_plain(self)
         ):
             _response.complete_headers(self)
-        future = done_future() if self._sent_plain else _response.finish_response(self)
+        if self._sent_plain is not None:
+            future = _response.plain_sent(self)
+        else:
+            future = _response.finish_response(self)
         self._log()
         self._finished = True
         self.on_finish()
+        if "_ui" in self.__dict__:
+            self._break_cycles()
         return future
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:

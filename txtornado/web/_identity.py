@@ -82,16 +82,18 @@ class Identity:
         self._new_cookies.pop(name, None)
         self._new_cookies[name] = header
 
-    def clear_cookie(self, name: str, **kwargs: Any) -> None:
+    def clear_cookie(
+        self, name: str, path: str = "/", domain: str | None = None, **kwargs: Any
+    ) -> None:
         """Delete a cookie; ``path``, ``domain`` … must be what it was set with."""
         if unwanted := {"expires", "max_age"} & kwargs.keys():
             raise TypeError(f"clear_cookie() got an unexpected keyword argument {unwanted.pop()!r}")
-        self.set_cookie(name, value="", expires=_cookies.expired(), **kwargs)
+        self.set_cookie(name, "", domain, _cookies.expired(), path, **kwargs)
 
-    def clear_all_cookies(self, **kwargs: Any) -> None:
+    def clear_all_cookies(self, path: str = "/", domain: str | None = None, **kwargs: Any) -> None:
         """Delete all cookies the request came with (arguments since 3.2)."""
         for name in self.request.cookies:
-            self.clear_cookie(name, **kwargs)
+            self.clear_cookie(name, path, domain, **kwargs)
 
     def set_signed_cookie(
         self,

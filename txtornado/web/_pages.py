@@ -9,6 +9,7 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from txtornado import template
 from txtornado.web import _rendering
@@ -29,8 +30,10 @@ class Pages:
 
     application: Application
     request: httputil.HTTPServerRequest
-    # One loader per template path, shared by all handlers (cleared in debug mode).
-    _template_loaders: dict[str, template.BaseLoader] = {}
+    # The loaders of each application, by path and by the function that made them.
+    _template_loaders: WeakKeyDictionary[Application, dict[Any, template.BaseLoader]] = (
+        WeakKeyDictionary()
+    )
     _active_modules: dict[str, UIModule] | None = None
     _finished = False
     _ui: ObjectDict
@@ -111,3 +114,8 @@ class Pages:
         except AttributeError:
             self._ui = bind_ui(cast("RequestHandler", self))
             return self._ui
+
+    def _break_cycles(self) -> None:
+        """Let go of what refers back to the handler, so that it needs no garbage collection."""
+        del self._ui
+        self._active_modules = None

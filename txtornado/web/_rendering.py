@@ -12,6 +12,7 @@ from txtornado import template
 from txtornado.escape import utf8, xhtml_escape
 
 if TYPE_CHECKING:
+    from txtornado.web._application import Application
     from txtornado.web._handler import RequestHandler
     from txtornado.web._uimodules import UIModule
 
@@ -59,19 +60,21 @@ def new_loader(settings: dict[str, Any], template_path: str) -> template.BaseLoa
     return template.Loader(template_path, **options)
 
 
-def reset_loaders(loaders: dict[str, template.BaseLoader]) -> None:
-    """Have all templates read again (debug mode)."""
+def reset_loaders(handler_class: type[RequestHandler], application: Application) -> None:
+    """Have the templates of an application read again (debug mode)."""
     with _loader_lock:
-        for loader in loaders.values():
+        for loader in handler_class._template_loaders.get(application, {}).values():
             loader.reset()
 
 
 def _loader(handler: RequestHandler, template_path: str) -> template.BaseLoader:
-    loaders = handler._template_loaders
+    """The application's loader for a path, shared by its handlers."""
+    key = template_path, type(handler).create_template_loader
     with _loader_lock:  # templates may be rendered in threads
-        loader = loaders.get(template_path)
+        loaders = handler._template_loaders.setdefault(handler.application, {})
+        loader = loaders.get(key)
         if loader is None:
-            loader = loaders[template_path] = handler.create_template_loader(template_path)
+            loader = loaders[key] = handler.create_template_loader(template_path)
         return loader
 
 

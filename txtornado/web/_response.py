@@ -1,6 +1,6 @@
 """Sending a response: the headers that only the whole body decides, flushing, finishing.
 
-The common case is `send_whole`: nothing was flushed, so the length is known and status
+The common case is `_send_whole`: nothing was flushed, so the length is known and status
 line, headers and body leave together, through `HTTP1Connection.write_response` where the
 connection has it and through the documented `HTTPConnection` methods where not.
 """
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from txtornado.web._handler import RequestHandler
 
 __all__ = ["allows_body", "complete_headers", "finish_response", "flush", "send_plain"]
-_ours: type[RequestHandler]
+
+# `RequestHandler`, put here by its module, which imports this one.
+_ours: Any = None
 
 
 def complete_headers(handler: RequestHandler) -> None:
@@ -85,6 +87,15 @@ def send_plain(handler: RequestHandler) -> bool:
     handler._write_buffer = []
     handler._sent_plain = (etag, len(body))
     return True
+
+
+def plain_sent(handler: RequestHandler) -> Future[None]:
+    """The Future for a response that `send_plain` has sent."""
+    stream: Any = handler.request.connection.stream  # type: ignore[union-attr]
+    if stream is not None and stream.writing():
+        drained: Future[None] = stream.drained()
+        return drained
+    return done_future()
 
 
 def finish_response(handler: RequestHandler) -> Future[None]:

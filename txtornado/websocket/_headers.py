@@ -22,6 +22,7 @@ Extension = tuple[str, list[tuple[str, str | None]]]
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*(?:=\s*({_TOKEN}|"(?:[^"\\]|\\.)*")\s*)?(?=[;,]|$)')
+_BETWEEN = re.compile(r"[ \t,]*")
 _TOKEN_ONLY = re.compile(_TOKEN)
 
 
@@ -53,8 +54,10 @@ def parse_extensions(header: str) -> list[Extension]:
     position, end = 0, len(header)
     name: str | None = None
     while position < end:
-        if not header[position:].strip(" \t,"):
-            break
+        if name is None:
+            position = _BETWEEN.match(header, position).end()  # type: ignore[union-attr]
+            if position == end:
+                break
         match = _PARAMETER.match(header, position)
         if match is None:
             raise ValueError(f"not a list of extensions: {header!r}")

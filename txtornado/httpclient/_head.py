@@ -1,35 +1,45 @@
 """What a request's head says, and whether the request makes sense."""
 
 import base64
+import re
+from collections.abc import Container, Iterable
 
 from txtornado import version
-from txtornado.httpclient import HTTPRequest
+from txtornado.httpclient._request import HTTPRequest
+from txtornado.httpclient._target import Target
 from txtornado.httputil import HTTPHeaders, RequestStartLine, encode_username_password
 from txtornado.httputil.grammar import Grammar
-from txtornado.simple_httpclient._target import Target
 
 __all__ = ["check_request", "request_head"]
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 METHODS = WITH_BODY | {"GET", "HEAD", "DELETE", "OPTIONS"}
-UNSUPPORTED = ("proxy_host", "proxy_port", "proxy_username", "proxy_password", "proxy_auth_mode")
+
+_LINE_END = re.compile(r"[\r\n\0]")
 
 
-def check_request(request: HTTPRequest) -> None:
-    """Refuse what this client cannot do, and what is probably a mistake.
+def check_request(
+    request: HTTPRequest, unsupported: Iterable[str] = (), auth_modes: Container[str] = ("basic",)
+) -> None:
+    """Refuse what a client cannot do, and what is probably a mistake.
+
+    Args:
+        request: with the client's defaults.
+        unsupported: parameters that the client has no use for.
+        auth_modes: the kinds of authentication that it knows.
 
     Raises:
-        NotImplementedError: the request asks for a proxy.
+        NotImplementedError: the request has an unsupported parameter.
         KeyError: its method is unknown.
         ValueError: it has a body where none belongs or none where one does, or authentication
-            that this client does not know.
+            that the client does not know.
     """
-    for name in UNSUPPORTED:
+    for name in unsupported:
         if getattr(request, name):
             raise NotImplementedError(
-                f"{name} is not supported by SimpleAsyncHTTPClient: configure another client"
+                f"{name} is not supported by this HTTP client: configure another one"
             )
-    if request.auth_mode not in (None, "basic"):
+    if request.auth_mode is not None and request.auth_mode not in auth_modes:
         raise ValueError(f"unsupported auth_mode {request.auth_mode!r}")
     if request.body is not None and request.body_producer is not None:
         raise ValueError("body and body_producer exclude each other")
@@ -46,11 +56,13 @@ def check_request(request: HTTPRequest) -> None:
         )
 
 
-def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine, HTTPHeaders]:
+def request_head(
+    request: HTTPRequest, target: Target, keep_alive: bool = False
+) -> tuple[RequestStartLine, HTTPHeaders]:
     """The start line and the headers of ``request``, whose own headers are left alone.
 
     Raises:
-        ValueError: a header's name is none.  (Values are checked by the connection.)
+        ValueError: a header has characters that none may have.
     """
     # Host comes first (RFC 9110, section 7.2).
     headers = HTTPHeaders({"Host": request.headers.get("Host", target.authority)})
@@ -59,7 +71,8 @@ def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine
             raise ValueError(f"Illegal characters in header name {name!r}")
         if name != "Host":
             headers[name] = [_text(value) for value in request.headers.get_list(name)]
-    headers.setdefault("Connection", "close")
+    if not keep_alive:
+        headers.setdefault("Connection", "close")
     _authenticate(headers, request, target)
     if request.user_agent:
         headers["User-Agent"] = request.user_agent
@@ -78,7 +91,11 @@ def request_head(request: HTTPRequest, target: Target) -> tuple[RequestStartLine
 
 def _text(value: str | bytes) -> str:
     """Header values are sent in latin-1, so that bytes go out as they are."""
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if _LINE_END.search(value):
+        raise ValueError(f"Illegal characters in header value {value!r}")
+    return value
 
 
 def _authenticate(headers: HTTPHeaders, request: HTTPRequest, target: Target) -> None:

@@ -5,7 +5,7 @@ import os
 import ssl
 from typing import Any
 
-from txtornado.httpclient import HTTPRequest
+from txtornado.httpclient._request import HTTPRequest
 
 __all__ = ["ssl_options_of"]
 

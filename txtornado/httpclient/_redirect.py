@@ -3,9 +3,9 @@
 import copy
 from urllib.parse import urljoin
 
-from txtornado.httpclient import HTTPRequest
+from txtornado.httpclient._request import HTTPRequest
+from txtornado.httpclient._target import Target, parse_target
 from txtornado.httputil import HTTPHeaders
-from txtornado.simple_httpclient._target import Target, parse_target
 
 __all__ = ["is_redirect", "redirected"]
 

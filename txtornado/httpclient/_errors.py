@@ -1,6 +1,6 @@
 """Errors of a client that got no response, as the status 599 that they always had."""
 
-from txtornado.httpclient import HTTPClientError
+from txtornado.httpclient._response import HTTPClientError
 
 __all__ = ["HTTPStreamClosedError", "HTTPTimeoutError"]
 

@@ -1,0 +1,171 @@
+"""Logins under way: what binds a provider's reply to the browser that asked for it.
+
+A login leaves the browser with a signed cookie that holds the attempt: ``state`` (RFC 6749
+section 10.12), the PKCE verifier (RFC 7636), the ``nonce`` (OpenID Connect Core 3.1.2.1), the
+provider and the address it is to reply to.  The reply must bring the ``state`` along, from the
+same browser, within ten minutes, and once: the attempt is gone from the cookie then.
+
+The cookie holds the last few attempts, for people open tabs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from txtornado.auth._errors import AuthError
+
+if TYPE_CHECKING:
+    from txtornado.web import RequestHandler
+
+__all__ = ["Attempt", "begin", "challenge", "drop", "finish", "pending"]
+
+COOKIE = "_auth_attempts"
+LIFETIME = 600  # seconds
+_MOST = 4
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One login under way.
+
+    Attributes:
+        state: comes back with the reply.
+        purpose: the provider and the kind of login.
+        target: the address the provider is to reply to.
+        verifier: of PKCE, empty without.
+        nonce: of OpenID Connect, empty without.
+        time: when it began, in whole seconds.
+    """
+
+    state: str
+    purpose: str
+    target: str
+    verifier: str
+    nonce: str
+    time: int
+
+
+def new_state() -> str:
+    """A value that cannot be guessed."""
+    return secrets.token_urlsafe(24)
+
+
+def challenge(verifier: str) -> str:
+    """The S256 challenge of a PKCE verifier (RFC 7636 section 4.2)."""
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def begin(
+    handler: RequestHandler,
+    purpose: str,
+    target: str,
+    *,
+    state: str | None = None,
+    pkce: bool = False,
+    nonce: bool = False,
+    by_post: bool = False,
+) -> Attempt:
+    """Start an attempt and set its cookie.
+
+    Args:
+        handler: the one that is about to redirect.
+        purpose: see `Attempt`.
+        target: see `Attempt`.
+        state: to be used in place of a new one.
+        pkce: make a verifier.
+        nonce: make a nonce.
+        by_post: the provider may reply with a form that is posted from its site, which brings
+            only cookies that are meant for that, and those only over HTTPS.
+    """
+    attempt = Attempt(
+        state=state or new_state(),
+        purpose=purpose,
+        target=target,
+        verifier=secrets.token_urlsafe(32) if pkce else "",
+        nonce=secrets.token_urlsafe(24) if nonce else "",
+        time=int(time.time()),
+    )
+    others = [other for other in pending(handler) if other.state != attempt.state]
+    _save(handler, [*others, attempt][-_MOST:], by_post)
+    return attempt
+
+
+def finish(handler: RequestHandler, purpose: str, state: str | None) -> Attempt:
+    """The attempt that a reply belongs to, which is over by this.
+
+    Raises:
+        AuthError: it belongs to none.
+    """
+    if not state:
+        raise AuthError("the reply has no state", code="state_mismatch")
+    attempts = pending(handler)
+    found = [
+        attempt
+        for attempt in attempts
+        if hmac.compare_digest(attempt.state.encode(), state.encode())
+        and attempt.purpose == purpose
+    ]
+    if not found:
+        raise AuthError(
+            "the reply belongs to no login that this browser has under way here "
+            "(forged, used before, or later than ten minutes)",
+            code="state_mismatch",
+        )
+    drop(handler, found[0])
+    return found[0]
+
+
+def drop(handler: RequestHandler, attempt: Attempt) -> None:
+    """Forget an attempt."""
+    _save(handler, [other for other in pending(handler) if other.state != attempt.state])
+
+
+def pending(handler: RequestHandler) -> list[Attempt]:
+    """The attempts of this browser that may still be finished."""
+    attempts: list[Attempt] | None = handler.__dict__.get("_auth_attempts")
+    if attempts is None:
+        attempts = handler.__dict__["_auth_attempts"] = _load(handler)
+    return attempts
+
+
+def _load(handler: RequestHandler) -> list[Attempt]:
+    signed = handler.get_signed_cookie(COOKIE, max_age_days=LIFETIME / _DAY, min_version=2)
+    if signed is None:
+        return []
+    now = time.time()
+    try:
+        attempts = [Attempt(*fields) for fields in json.loads(signed)]
+        return [attempt for attempt in attempts if 0 <= now - attempt.time + 60 <= LIFETIME + 60]
+    except (ValueError, TypeError):  # of another release
+        return []
+
+
+def _save(handler: RequestHandler, attempts: list[Attempt], by_post: bool = False) -> None:
+    handler.__dict__["_auth_attempts"] = attempts
+    secure = handler.request.protocol == "https"
+    options: dict[str, Any] = {
+        "secure": secure,
+        "samesite": "None" if by_post and secure else "Lax",
+        "httponly": True,
+        "path": "/",
+        **handler.settings.get("auth_cookie_kwargs", {}),
+    }
+    if not attempts:
+        handler.clear_cookie(COOKIE, **options)
+        return
+    rows = [
+        [one.state, one.purpose, one.target, one.verifier, one.nonce, one.time] for one in attempts
+    ]
+    value = json.dumps(rows, separators=(",", ":"))
+    handler.set_signed_cookie(
+        COOKIE, value, expires_days=None, version=2, max_age=LIFETIME, **options
+    )

@@ -1,0 +1,50 @@
+"""Opening the connection that a request goes over."""
+
+import socket
+
+from txtornado.httpclient._errors import HTTPStreamClosedError, HTTPTimeoutError
+from txtornado.httpclient._request import HTTPRequest
+from txtornado.httpclient._tls import ssl_options_of
+from txtornado.iostream import IOStream, StreamClosedError
+from txtornado.netutil import is_valid_ip
+from txtornado.tcpclient import TCPClient
+
+__all__ = ["open_stream"]
+
+
+async def open_stream(
+    tcp_client: TCPClient,
+    request: HTTPRequest,
+    host: str,
+    port: int,
+    secure: bool,
+    max_buffer_size: int | None = None,
+) -> IOStream:
+    """A stream to ``host``, with the request's settings.
+
+    Raises:
+        HTTPTimeoutError: ``connect_timeout`` is over.
+        OSError: there is no connection to be had; TLS errors are `ssl.SSLError`.
+        ValueError: ``network_interface`` is not an address.
+    """
+    source = request.network_interface or None
+    if source is not None and not is_valid_ip(source):
+        raise ValueError(f"Unrecognized IPv4 or IPv6 address for network_interface, got {source!r}")
+    try:
+        stream = await tcp_client.connect(
+            host,
+            port,
+            af=socket.AF_INET if request.allow_ipv6 is False else socket.AF_UNSPEC,
+            ssl_options=ssl_options_of(request) if secure else None,
+            max_buffer_size=max_buffer_size,
+            source_ip=source,
+            timeout=request.connect_timeout or None,
+        )
+    except TimeoutError as error:
+        if error.errno is not None:
+            raise  # the system's own, ETIMEDOUT
+        raise HTTPTimeoutError(str(error) or "Timeout while connecting") from None
+    except StreamClosedError as error:
+        raise error.real_error or HTTPStreamClosedError("Connection closed") from None
+    stream.set_nodelay(True)
+    return stream
