@@ -3,12 +3,16 @@
 Runs on this package or, for comparison, on Tornado itself::
 
     python benchmarks/iostream_echo.py --package txtornado
-    python benchmarks/iostream_echo.py --package tornado --rounds 5 --json
+    python benchmarks/iostream_echo.py --package tornado --json
 
-The server and its clients share one process and one loop; each round is one measurement, and
-the median counts.  ``echo`` is the number of lines per second that come back to a number of
-clients, each of which waits for its line before it sends the next; ``bulk`` is mebibytes per
-second from the server to one client that reads everything.
+The server under measurement has a process of its own; its client is the same plain, blocking
+socket code for every package.  Each number is the median of several rounds.  ``wall`` is what the
+client saw; ``cpu`` is per second of the server's processor time, which other work on the machine
+and a slow client do not change.
+
+``echo`` counts lines: 16 clients send one line each and wait for it (``x1``), or send 32 lines at
+once and wait for them all (``x32``).  ``bulk`` counts mebibytes from the server to one client,
+written in pieces of 8 KiB or 1 MiB.
 """
 
 from __future__ import annotations
@@ -18,7 +22,9 @@ import asyncio
 import contextlib
 import importlib
 import json
+import multiprocessing
 import os
+import socket
 import ssl
 import statistics
 import subprocess
@@ -28,8 +34,8 @@ from collections.abc import Iterator
 from typing import Any
 
 CLIENTS = 16
+_OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
 LINE = b"x" * 62 + b"\r\n"
-PIECE = b"y" * (1 << 16)
 
 
 @contextlib.contextmanager
@@ -38,18 +44,21 @@ def certificate() -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as where:
         key, cert = os.path.join(where, "key.pem"), os.path.join(where, "cert.pem")
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-            + ["-subj", "/CN=localhost", "-keyout", key, "-out", cert],
+            [*_OPENSSL.split(), "-keyout", key, "-out", cert],
             check=True,
             capture_output=True,
         )
         yield cert, key
 
 
-def make_server(package: str, **options: Any) -> Any:
-    """A server that echoes lines, and sends bulk to whoever asks for it."""
+# The server: the only part that knows the package
+
+
+def serve(package: str, pipe: Any, files: tuple[str, str] | None) -> None:
+    """Echo lines, and answer ``bulk SIZE PIECE`` and ``cpu``; runs until it is killed."""
     tcpserver = importlib.import_module(f"{package}.tcpserver")
     iostream = importlib.import_module(f"{package}.iostream")
+    netutil = importlib.import_module(f"{package}.netutil")
 
     class Server(tcpserver.TCPServer):  # type: ignore[name-defined,misc]
         async def handle_stream(self, stream: Any, address: Any) -> None:
@@ -58,71 +67,108 @@ def make_server(package: str, **options: Any) -> Any:
                 while True:
                     line = await stream.read_until(b"\r\n")
                     if line.startswith(b"bulk "):
-                        for _ in range(int(line[5:]) // len(PIECE)):
-                            await stream.write(PIECE)
+                        size, piece = map(int, line.split()[1:])
+                        data = b"y" * piece
+                        for _ in range(size // piece):
+                            await stream.write(data)
+                    elif line == b"cpu\r\n":
+                        await stream.write(b"%30.9f" % time.process_time())
                     else:
                         await stream.write(line)
             except iostream.StreamClosedError:
                 pass
 
-    return Server(**options)
-
-
-async def connect(package: str, port: int, context: ssl.SSLContext | None) -> Any:
-    tcpclient = importlib.import_module(f"{package}.tcpclient")
-    stream = await tcpclient.TCPClient().connect("127.0.0.1", port, ssl_options=context)
-    stream.set_nodelay(True)
-    return stream
-
-
-async def echo(stream: Any, until: float) -> int:
-    count = 0
-    while time.perf_counter() < until:
-        await stream.write(LINE)
-        await stream.read_until(b"\r\n")
-        count += 1
-    return count
-
-
-async def bulk(stream: Any, size: int) -> float:
-    start = time.perf_counter()
-    await stream.write(b"bulk %d\r\n" % size)
-    left = size
-    while left:
-        left -= len(await stream.read_bytes(left, partial=True))
-    return size / (time.perf_counter() - start) / (1 << 20)
-
-
-async def measure(args: argparse.Namespace, cert: str, key: str) -> dict[str, float]:
-    netutil = importlib.import_module(f"{args.package}.netutil")
-    results: dict[str, list[float]] = {}
-    for kind in args.kinds.split(","):
-        options: dict[str, Any] = {}
-        context = None
-        if kind == "tls":
-            server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            server_context.load_cert_chain(cert, key)
-            options["ssl_options"] = server_context
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        server = make_server(args.package, **options)
+    async def main() -> None:
+        options = {}
+        if files is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*files)
+            options["ssl_options"] = context
+        server = Server(**options)
         sockets = netutil.bind_sockets(0, "127.0.0.1")
         server.add_sockets(sockets)
-        port = sockets[0].getsockname()[1]
-        streams = [await connect(args.package, port, context) for _ in range(CLIENTS)]
+        pipe.send(sockets[0].getsockname())
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+# The client: the same for every package
+
+
+def connect(address: Any, secure: bool) -> socket.socket:
+    sock = socket.create_connection(address)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not secure:
+        return sock
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def receive(sock: socket.socket, size: int, buffer: bytearray) -> None:
+    with memoryview(buffer) as view:
+        while size:
+            size -= sock.recv_into(view[: min(size, len(buffer))])
+
+
+def cpu(sock: socket.socket) -> float:
+    sock.sendall(b"cpu\r\n")
+    answer = bytearray(30)
+    receive(sock, 30, answer)
+    return float(answer)
+
+
+def echo(clients: list[socket.socket], depth: int, seconds: float) -> tuple[float, float]:
+    batch, buffer = LINE * depth, bytearray(1 << 16)
+    start, start_cpu, count = time.perf_counter(), cpu(clients[0]), 0
+    while time.perf_counter() - start < seconds:
+        for sock in clients:
+            sock.sendall(batch)
+        for sock in clients:
+            receive(sock, len(batch), buffer)
+        count += depth * len(clients)
+    wall = time.perf_counter() - start
+    return count / wall, count / (cpu(clients[0]) - start_cpu)
+
+
+def bulk(sock: socket.socket, piece: int, mebibytes: int) -> tuple[float, float]:
+    buffer = bytearray(1 << 20)
+    start, start_cpu = time.perf_counter(), cpu(sock)
+    sock.sendall(b"bulk %d %d\r\n" % (mebibytes << 20, piece))
+    receive(sock, mebibytes << 20, buffer)
+    wall = time.perf_counter() - start
+    return mebibytes / wall, mebibytes / (cpu(sock) - start_cpu)
+
+
+def measure(args: argparse.Namespace, files: tuple[str, str]) -> dict[str, float]:
+    rounds: dict[str, list[tuple[float, float]]] = {}
+    spawn = multiprocessing.get_context("spawn")
+    for kind in args.kinds.split(","):
+        secure = kind == "tls"
+        here, there = spawn.Pipe()
+        process = spawn.Process(
+            target=serve, args=(args.package, there, files if secure else None), daemon=True
+        )
+        process.start()
+        address = here.recv()
+        clients = [connect(address, secure) for _ in range(CLIENTS)]
         for _ in range(args.rounds):
-            start = time.perf_counter()
-            counts = await asyncio.gather(*(echo(s, start + args.seconds) for s in streams))
-            rate = sum(counts) / (time.perf_counter() - start)
-            results.setdefault(f"echo {kind}", []).append(rate)
-            results.setdefault(f"bulk {kind}", []).append(
-                await bulk(streams[0], args.mebibytes << 20)
-            )
-        for stream in streams:
-            stream.close()
-        server.stop()
-    return {name: statistics.median(values) for name, values in results.items()}
+            for depth in (1, 32):
+                name = f"echo {kind} x{depth}"
+                rounds.setdefault(name, []).append(echo(clients, depth, args.seconds))
+            for name, piece in (("8K", 1 << 13), ("1M", 1 << 20)):
+                rounds.setdefault(f"bulk {kind} {name}", []).append(
+                    bulk(clients[0], piece, args.mebibytes)
+                )
+        process.terminate()
+        process.join()
+    results = {}
+    for name, values in rounds.items():
+        results[f"{name} wall"] = statistics.median(wall for wall, _ in values)
+        results[f"{name} cpu"] = statistics.median(cpu for _, cpu in values)
+    return results
 
 
 def main() -> None:
@@ -134,14 +180,14 @@ def main() -> None:
     parser.add_argument("--kinds", default="plain,tls")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    with certificate() as (cert, key):
-        results = asyncio.run(measure(args, cert, key))
+    with certificate() as files:
+        results = measure(args, files)
     if args.json:
         print(json.dumps(results))
     else:
         for name, value in results.items():
             unit = "lines/s" if name.startswith("echo") else "MiB/s"
-            print(f"{args.package:10s} {name:10s} {value:12,.0f} {unit}")
+            print(f"{args.package:10s} {name:20s} {value:12,.0f} {unit}")
 
 
 if __name__ == "__main__":

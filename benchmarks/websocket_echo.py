@@ -26,7 +26,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 CONNECTIONS = 32
@@ -37,13 +37,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # --------------------------------------------------------------------------- the servers
 
 
+def write_to_all(handlers: Iterable[Any], message: str) -> None:
+    for handler in handlers:
+        handler.write_message(message)
+
+
 def tornado_app(package: str, is_async: bool) -> Callable[[socket.socket], Any]:
     """Tornado's API: an echo, and in ``/all`` a message that goes to everybody ("5" five times)."""
     httpserver = importlib.import_module(f"{package}.httpserver")
     web = importlib.import_module(f"{package}.web")
     websocket = importlib.import_module(f"{package}.websocket")
     everybody: set[Any] = set()
-    prepare = getattr(websocket, "prepare_message", lambda message: message)
+    broadcast = getattr(websocket, "broadcast", write_to_all)
 
     class Echo(websocket.WebSocketHandler):  # type: ignore[name-defined,misc]
         def on_message(self, message: Any) -> Any:
@@ -62,9 +67,7 @@ def tornado_app(package: str, is_async: bool) -> Callable[[socket.socket], Any]:
 
         def on_message(self, message: Any) -> None:
             for _ in range(int(message)):
-                prepared = prepare("x" * 64)
-                for handler in everybody:
-                    handler.write_message(prepared)
+                broadcast(everybody, "x" * 64)
 
     class Memory(web.RequestHandler):  # type: ignore[name-defined,misc]
         def get(self) -> None:
@@ -175,9 +178,7 @@ class Server:
 
 def masked_text(data: bytes) -> bytes:
     key = os.urandom(4)
-    return bytes((0x81, 0x80 | len(data))) + key + bytes(
-        c ^ key[i & 3] for i, c in enumerate(data)
-    )
+    return bytes((0x81, 0x80 | len(data))) + key + bytes(c ^ key[i & 3] for i, c in enumerate(data))
 
 
 def measure(server: Server, seconds: float) -> float:

@@ -40,9 +40,8 @@ class WSGI:
     def application(self, options: usage.Options) -> Any:
         from concurrent.futures import ThreadPoolExecutor
 
-        from txtornado.wsgi import WSGIContainer
-
         from txtornado.tap import load_object
+        from txtornado.wsgi import WSGIContainer
 
         threads = ThreadPoolExecutor(options["threads"], thread_name_prefix="wsgi")
         return WSGIContainer(load_object(options["application"]), executor=threads)

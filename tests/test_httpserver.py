@@ -632,3 +632,37 @@ class OtherClientTests(ServerTestCase):
         first, second = [json.loads(part + b"}}") for part in output.split(b"}}")[:2]]
         self.assertEqual(len(first["body"]), 2000)
         self.assertEqual(second["body"], "")
+
+    @inlineCallbacks
+    def run_load(self, program: str, *arguments: str) -> Any:
+        """What a load generator prints that was pointed at a server of ours."""
+        path = shutil.which(program)
+        if path is None:
+            raise SkipTest(f"needs {program}")
+        self.serve()
+        url = f"http://127.0.0.1:{self.port}/"
+        output = yield getProcessOutput(path, [*arguments, url], env=os.environ, errortoo=True)
+        return output.decode()
+
+    @inlineCallbacks
+    def test_ab(self) -> Any:
+        """ab, which speaks HTTP/1.0 with and without keep-alive."""
+        for options in ((), ("-k",)):
+            output = yield self.run_load("ab", "-q", "-n", "200", "-c", "4", *options)
+            self.assertRegex(output, r"Complete requests: +200\n")
+            self.assertRegex(output, r"Failed requests: +0\n")
+        self.assertRegex(output, r"Keep-Alive requests: +200\n")
+
+    @inlineCallbacks
+    def test_h2load(self) -> Any:
+        """h2load, which sends HTTP/1.1 requests in pipelines."""
+        output = yield self.run_load("h2load", "--h1", "-n", "200", "-c", "4", "-m", "5")
+        self.assertIn("200 succeeded, 0 failed, 0 errored, 0 timeout", output)
+
+    @inlineCallbacks
+    def test_wrk(self) -> Any:
+        """wrk, which sends as fast as it can."""
+        output = yield self.run_load("wrk", "-t", "1", "-c", "8", "-d", "1s")
+        self.assertRegex(output, r"[1-9][0-9]* requests in")
+        self.assertNotIn("Non-2xx", output)
+        self.assertNotIn("Socket errors", output)

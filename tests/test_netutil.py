@@ -317,9 +317,7 @@ class ResolverTests(ReactorTestCase):
             },
         )
         resolve = resolver.resolve
-        self.assertEqual(
-            await resolve("host.example", 80), [(socket.AF_INET, ("127.0.0.2", 80))]
-        )
+        self.assertEqual(await resolve("host.example", 80), [(socket.AF_INET, ("127.0.0.2", 80))])
         self.assertEqual(
             await resolve("host.example", 443), [(socket.AF_INET, ("127.0.0.3", 1443))]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -209,7 +210,7 @@ class TLSTests(ServerTestCase):
         """So do ``CertificateOptions``."""
         from twisted.internet.ssl import PrivateCertificate
 
-        pem = "".join(open(name).read() for name in certificate_files())
+        pem = "".join(pathlib.Path(name).read_text() for name in certificate_files())
         client = await self.check(Echo(ssl_options=PrivateCertificate.loadPEM(pem).options()))
         await self.finish(client)
 
@@ -264,7 +265,7 @@ class FactoryTests(ServerTestCase):
         """Over a TLS endpoint the streams are `SSLIOStream`."""
         from twisted.internet.ssl import PrivateCertificate
 
-        pem = "".join(open(name).read() for name in certificate_files())
+        pem = "".join(pathlib.Path(name).read_text() for name in certificate_files())
         options = PrivateCertificate.loadPEM(pem).options()
         endpoint = endpoints.SSL4ServerEndpoint(
             self.io_loop.reactor, 0, options, interface="127.0.0.1"

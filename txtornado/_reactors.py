@@ -25,6 +25,8 @@ __all__ = [
     "dispose",
     "forget_descriptor",
     "installed_reactor",
+    "internal_readers",
+    "is_started",
     "make_asyncio_reactor",
     "pause",
     "wake_on_signals",
@@ -41,6 +43,9 @@ def installed_reactor() -> Any:
 def asyncio_loop_of(reactor: Any) -> asyncio.AbstractEventLoop | None:
     """The asyncio loop that drives ``reactor``; None for a reactor that polls by itself."""
     loop = getattr(reactor, "_asyncioEventloop", None)
+    if loop is None:
+        # A `txtornado.platform.twisted.TornadoReactor`, on whosever IOLoop.
+        loop = getattr(getattr(reactor, "io_loop", None), "asyncio_loop", None)
     return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
@@ -58,6 +63,17 @@ def make_asyncio_reactor(loop: asyncio.AbstractEventLoop, *, install: bool) -> A
     else:
         reactor._registerAsIOThread = False
     return reactor
+
+
+def is_started(reactor: Any) -> bool:
+    """True from the reactor's start to its stop, a little longer than ``reactor.running``."""
+    return bool(getattr(reactor, "_started", reactor.running))
+
+
+def internal_readers(reactor: Any) -> set[Any]:
+    """What the reactor reads for itself, its waker say, and keeps when all else is removed."""
+    readers: set[Any] = getattr(reactor, "_internalReaders", {reactor.waker})
+    return readers
 
 
 def begin(reactor: Any) -> None:
@@ -89,7 +105,7 @@ def dispose(reactor: Any) -> None:
     for call in reactor.getDelayedCalls():
         call.cancel()
     reactor.disconnectAll()
-    internal: set[Any] = getattr(reactor, "_internalReaders", set())
+    internal = internal_readers(reactor)
     for reader in list(internal):
         with contextlib.suppress(Exception):
             reactor.removeReader(reader)

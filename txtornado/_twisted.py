@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Everything that leans on private parts of Twisted, in one place, each with a way around it.
 
 `SocketTransport` is Twisted's own TCP connection with four differences that a stream needs and
@@ -21,7 +22,13 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python import log
 from twisted.python.failure import Failure
 
-__all__ = ["DirectTransport", "SocketTransport", "TLSTransport", "use_socket_transport"]
+__all__ = [
+    "DirectTransport",
+    "SocketTransport",
+    "TLSTransport",
+    "stop_watching_configuration",
+    "use_socket_transport",
+]
 
 _TRY_AGAIN = (EAGAIN, EWOULDBLOCK, ENOBUFS)
 _CLOSED = error.ConnectionClosed("closed by this side")
@@ -50,6 +57,8 @@ def _watch(transport: Any, books: str, method: str, callback: Callable[[], None]
 class DirectTransport(abstract.FileDescriptor):
     """What `SocketTransport` and the transport of descriptor streams have in common."""
 
+    reactor: Any
+    producer: Any
     #: Nothing is read before `resumeProducing` is called.
     starts_paused = True
     _busy = False
@@ -292,13 +301,15 @@ class TLSTransport(TLSMemoryBIOProtocol):
     everything else, and every other kind of connection, is Twisted's business as ever.
     """
 
+    transport: Any
+    direct = False
+
     def makeConnection(self, transport: Any) -> None:
-        self.direct = False
         TLSMemoryBIOProtocol.makeConnection(self, transport)
 
     def begin_direct(self) -> bool:
         """Take the short way from now on; False when it does not lead anywhere."""
-        connection = getattr(self, "_tlsConnection", None)
+        connection: Any = getattr(self, "_tlsConnection", None)
         needed = ("_appSendBuffer", "_lostTLSConnection", "_handshakeDone", "_flushSendBIO")
         self.direct = (
             hasattr(connection, "ssl_object")
@@ -331,7 +342,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def _decrypt(self) -> tuple[bytes, Any]:
         """What there is, and what comes after it: None for nothing yet."""
         read, incoming = self._object.read, self._incoming
-        chunks = []
+        chunks: list[bytes] = []
         end: Any = None
         try:
             data = read(_RECORD)
@@ -403,4 +414,11 @@ class TLSTransport(TLSMemoryBIOProtocol):
 def use_socket_transport(port: Any) -> None:
     """Let what a listening port of Twisted accepts run on `SocketTransport`, if it can be told."""
     if isinstance(port, tcp.Port) and hasattr(port, "transport"):
-        port.transport = SocketTransport
+        port.transport = SocketTransport  # type: ignore[assignment]
+
+
+def stop_watching_configuration(resolver: Any) -> None:
+    """End the timer with which a resolver of ``twisted.names`` re-reads ``/etc/resolv.conf``."""
+    call = getattr(resolver, "_parseCall", None)
+    if call is not None and call.active():
+        call.cancel()

@@ -216,13 +216,19 @@ def parse_qs_bytes(
         return result
     if max_num_fields is not None and raw.count(b"&") >= max_num_fields:
         raise ValueError("Max number of fields exceeded")
+    escaped = b"%" in raw
     for item in raw.replace(b"+", b" ").split(b"&"):
         name, equals, value = item.partition(b"=")
         if not equals and strict_parsing:
             raise ValueError(f"bad query field: {item!r}")
         if value or (item and keep_blank_values):
-            key = _unquote_to_bytes(name).decode("latin-1")
-            result.setdefault(key, []).append(_unquote_to_bytes(value))
+            if escaped:
+                name, value = _unquote_to_bytes(name), _unquote_to_bytes(value)
+            key = name.decode("latin-1")
+            if key in result:
+                result[key].append(value)
+            else:
+                result[key] = [value]
     return result
 
 
@@ -245,8 +251,20 @@ def _unquote_to_bytes(data: bytes) -> bytes:
     return bytes(result)
 
 
+_HEX_DIGITS = "0123456789abcdefABCDEF"
+#: Most runs are of one escape: those are looked up.
+_ONE_ESCAPE = {
+    f"%{high}{low}".encode(): bytes((int(high + low, 16),))
+    for high in _HEX_DIGITS
+    for low in _HEX_DIGITS
+}
+
+
 def _decoded_run(match: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(match[0].replace(b"%", b"").decode("ascii"))
+    run = match[0]
+    if run in _ONE_ESCAPE:
+        return _ONE_ESCAPE[run]
+    return bytes.fromhex(run.replace(b"%", b"").decode("ascii"))
 
 
 def _window_end(data: bytes, start: int) -> int:

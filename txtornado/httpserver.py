@@ -15,7 +15,7 @@ import asyncio
 import inspect
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
@@ -225,28 +225,29 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             await connection.close()
             self._connections.discard(connection)
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """End in good order, and wait until all connections are closed; ours.
+    def drain(self, timeout: float | None = None) -> Coroutine[Any, Any, None]:
+        """End in good order; ours.
 
-        No more connections are accepted.  Those without a request under way are closed at once,
-        the others when the request is answered (with ``Connection: close`` where the response has
-        not begun yet).  WebSockets are closed with the code 1001; other detached streams are left
-        alone, unless they were adopted.
+        From now on no connections are accepted.  Those without a request under way are closed at
+        once, the others when the request is answered (with ``Connection: close`` where the
+        response has not begun yet).  WebSockets and other detached streams are left alone.
 
         Args:
             timeout: seconds after which what is left is cut off; None for never.
+
+        Returns:
+            a coroutine that waits until all connections are closed.
         """
         self.stop()
         for connection in list(self._connections):
             connection.drain()
-        for upgraded in list(self._upgraded):
-            upgraded.shut_down()
-        if self._connections or self._upgraded:
+        return self._drained(timeout)
+
+    async def _drained(self, timeout: float | None) -> None:
+        if self._connections:
             if self._empty is None:
                 self._empty = new_future()
             await asyncio.wait([self._empty], timeout=timeout)
-        for upgraded in list(self._upgraded):
-            upgraded.abort()
         await self.close_all_connections()
 
 

@@ -222,6 +222,11 @@ class IOLoop(Configurable):
             self._begin()
         return reactor
 
+    def adopt_reactor(self, reactor: Any) -> None:
+        """Take ``reactor``, which this loop turns, for `reactor`, unless there is one; ours."""
+        if self._reactor is None:
+            self._reactor = reactor
+
     def _make_reactor(self) -> Any:
         return _reactors.make_asyncio_reactor(self.asyncio_loop, install=False)
 

@@ -135,9 +135,10 @@ class HTTPService(Service):
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
     async def _finish(self) -> None:
+        drained = self.server.drain(self.grace)
         await DeferredList([_stop_listening(port) for port in self.ports], consumeErrors=True)
         self.ports.clear()
-        await as_deferred(self.server.drain(self.grace))
+        await as_deferred(drained)
 
     def stopService(self) -> Deferred[None]:
         """Stop accepting, let requests end, close the rest.

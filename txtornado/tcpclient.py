@@ -318,7 +318,7 @@ class TCPClient:
         return stream, stream.connect(addr)
 
 
-class _StreamFactory(ClientFactory):  # type: ignore[type-arg]
+class _StreamFactory(ClientFactory):
     noisy = False
 
     def __init__(self, max_buffer_size: int | None, loop: IOLoop) -> None:

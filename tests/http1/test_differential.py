@@ -15,7 +15,12 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from txtornado.http1connection import HTTP1Engine
 from txtornado.http1connection._states import Event, State
-from txtornado.httputil import HTTPHeaders, HTTPInputError, ResponseStartLine
+from txtornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
 
 try:
     import httptools
@@ -379,3 +384,95 @@ class DifferentialTests(SynchronousTestCase):
     def test_anything(self, data: bytes) -> None:
         """No bytes whatsoever make the engine fail in another way than refusing them."""
         by_us(data)
+
+
+# ------------------------------------------------------------------------------- responses
+
+RESPONSE_EXCUSES = [
+    EXCUSES[0],
+    (
+        lambda data, complaint: (
+            re.search(rb"\n[ \t]", data) and "whitespace after header" in complaint
+        ),
+        "RFC 9112, section 5.2: a user agent must unfold headers.",
+    ),
+]
+
+
+class _ResponseReader(_Reader):
+    """llhttp's callbacks for a response."""
+
+    def on_headers_complete(self) -> None:
+        self.messages[-1].method = b"%d" % self.parser.get_status_code()  # type: ignore[attr-defined]
+
+
+@st.composite
+def damaged_response(draw: st.DrawFn) -> bytes:
+    """A final response with at most two things wrong with it."""
+    version = draw(st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"ICY"]))
+    status = draw(
+        st.sampled_from([b"200 OK", b"200", b"404 Not\tFound", b"304 X", b"204 X", b"99 X"])
+    )
+    lines = [version + b" " + status]
+    lines += draw(st.lists(st.sampled_from([b"Server: x", b"A: b\r\n c", b"E:"]), max_size=2))
+    body = draw(st.binary(max_size=10))
+    framing = draw(st.sampled_from(["none", "length", "chunked"]))
+    if framing == "length":
+        lines.append(b"Content-Length: %d" % len(body))
+    elif framing == "chunked":
+        body = draw(chunked_body())
+        lines.append(b"Transfer-Encoding: chunked")
+    if draw(st.integers(0, 3)) == 0:
+        value = draw(st.sampled_from(VALUES))
+        lines.append(draw(st.sampled_from(NAMES)) + draw(st.sampled_from([b": ", b" : "])) + value)
+    data = b"\r\n".join([*lines, b"", body])
+    for _ in range(draw(st.integers(0, 1))):
+        at = draw(st.integers(0, len(data)))
+        data = data[:at] + draw(st.sampled_from(JUNK)) + data[at + draw(st.integers(0, 2)) :]
+    return data
+
+
+class ResponseDifferentialTests(SynchronousTestCase):
+    """The same for a client and the responses it gets."""
+
+    def setUp(self) -> None:
+        if httptools is None:
+            raise SkipTest("needs the httptools package")
+
+    def by_us(self, data: bytes) -> tuple[int, bytes] | None:
+        engine = HTTP1Engine(True)
+        engine.send_head(RequestStartLine("GET", "/", ""), HTTPHeaders())
+        engine.receive_data(data)
+        body = b""
+        try:
+            while (event := engine.next_event()) not in (Event.NEED_DATA, Event.PAUSED):
+                if event is Event.HEAD:
+                    engine.start_body(1 << 30)
+                elif event is Event.DATA:
+                    body += engine.buffer.data
+        except HTTPInputError:
+            return None
+        return (engine.start_line[1], body) if engine.receiving is State.DONE else None
+
+    @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(damaged_response())
+    def test_nearly_http(self, data: bytes) -> None:
+        """Of responses with a little damage, none that llhttp refuses is accepted."""
+        ours = self.by_us(data)
+        if ours is None:
+            return
+        reader = _ResponseReader()
+        reader.parser = parser = httptools.HttpResponseParser(reader)
+        complaint = ""
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return
+        except httptools.HttpParserError as error:
+            complaint = str(error)
+        done = [message for message in reader.messages if message.complete]
+        if done:
+            self.assertEqual(ours, (int(done[0].method), done[0].body), data)
+        else:
+            excused = any(applies(data, complaint) for applies, _ in RESPONSE_EXCUSES)
+            self.assertTrue(excused, f"llhttp refuses {data!r} ({complaint})")

@@ -402,6 +402,8 @@ class ResponseTests(SynchronousTestCase):
         engine = client()
         events(engine, b"HTTP/1.1 304 X\r\nA: b;\r\n\tc=d\r\n  e\r\nF: g\r\n\r\n")
         self.assertEqual(dict(engine.headers), {"A": "b; c=d e", "F": "g"})
+        for head in (b"HTTP/1.1\r\n 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n A: b\r\n\r\n"):
+            refusal(head, client())
 
     def test_status_lines(self) -> None:
         """The reason may be missing; anything else is refused."""

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import struct
+from typing import Any
 
 from tests.iostream.support import (
     Consumer,
@@ -305,6 +306,71 @@ class SocketTests(StreamTestCase):
         await client.write(b"bye")
         self.assertEqual(await client.read_until_close(), b"")
         self.assertRaises(OSError, os.fstat, fd)
+
+
+class PipelineTests(StreamTestCase):
+    """Answers to requests that came together go out together."""
+
+    async def pair_with_batch(self) -> tuple[Any, Any, list[bytes]]:
+        """A server that has three lines in its buffer, and what it sends."""
+        server, client = await self.pair()
+        await client.write(b"one\ntwo\nthree\n")
+        self.assertEqual(await server.read_until(b"\n"), b"one\n")
+        sent: list[bytes] = []
+        transport = server.transport
+        send = transport.writeSomeData
+
+        def record(data: bytes) -> int:
+            sent.append(bytes(data))
+            return send(data)
+
+        transport.writeSomeData = record
+        return server, client, sent
+
+    async def test_one_send(self) -> None:
+        """While requests wait in the buffer, answers wait for the last one's."""
+        server, client, sent = await self.pair_with_batch()
+        self.assertTrue(server.write(b"1\n").done())
+        self.assertEqual(sent, [])
+        await server.read_until(b"\n")
+        await server.write(b"2\n")
+        await server.read_until(b"\n")
+        await server.write(b"3\n")
+        self.assertEqual(sent, [b"1\n2\n3\n"])
+        self.assertFalse(server.writing())
+        self.assertEqual(await client.read_bytes(6), b"1\n2\n3\n")
+
+    async def test_not_for_long(self) -> None:
+        """An answer does not wait beyond the turn of the loop, come what may."""
+        server, client, sent = await self.pair_with_batch()
+        server.write(b"1\n")
+        self.assertTrue(server.writing())
+        await server.drained()
+        self.assertEqual(await client.read_bytes(2), b"1\n")
+        self.assertEqual(sent, [b"1\n"])
+
+    async def test_not_much(self) -> None:
+        """Large answers do not wait, and keep their place."""
+        server, client, sent = await self.pair_with_batch()
+        server.write(b"1\n")
+        server.write(b"x" * 100_000)
+        self.assertEqual(b"".join(sent)[:2], b"1\n")
+        self.assertEqual(len(await client.read_bytes(100_002)), 100_002)
+
+    async def test_closing_sends_them(self) -> None:
+        """Closing right after the answer does not lose it."""
+        server, client, sent = await self.pair_with_batch()
+        server.write(b"1\n")
+        server.close()
+        self.assertEqual(await client.read_until_close(), b"1\n")
+
+    async def test_send_keeps_the_order(self) -> None:
+        """``send`` comes after what was gathered."""
+        server, client, sent = await self.pair_with_batch()
+        server.write(b"1\n")
+        self.assertTrue(server.send(b"2\n"))
+        self.assertEqual(sent, [b"1\n2\n"])
+        self.assertEqual(await client.read_bytes(4), b"1\n2\n")
 
 
 async def _turn() -> None:

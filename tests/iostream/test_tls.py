@@ -88,9 +88,7 @@ class HandshakeTests(StreamTestCase):
         server = self.server(a, ssl_options=server_options)
         self.client(b, ssl_options=client_options, server_hostname="localhost")
         await server.wait_for_handshake()
-        self.assertEqual(
-            server.get_ssl_certificate()["subject"], ((("commonName", "localhost"),),)
-        )
+        self.assertEqual(server.get_ssl_certificate()["subject"], ((("commonName", "localhost"),),))
 
     async def test_missing_client_certificate(self) -> None:
         """A client without the certificate that is asked for is turned away, with the reason."""
@@ -183,6 +181,24 @@ class HandshakeTests(StreamTestCase):
         self.assertIsInstance(error, StreamClosedError)
         self.assertIsInstance(error.real_error, TimeoutError)
         self.assertIn("handshake", str(error.real_error))
+
+    async def test_pause_during_the_handshake(self) -> None:
+        """A stream that is paused early shakes hands all the same, and reads when resumed."""
+        a, b = tcp_sockets()
+        server, client = self.server(a), self.client(b, server_hostname="localhost")
+        consumer = Consumer()
+        server.set_consumer(consumer)
+        server.pause_reading()
+        await client.write(b"waits")
+        await client.wait_for_handshake()
+        await server.wait_for_handshake()
+        self.assertEqual(consumer.data, b"")
+        received = self.io_loop.asyncio_loop.create_future()
+        server.set_consumer(None)
+        consumer.data_received = received.set_result
+        server.resume_reading()
+        server.set_consumer(consumer)
+        self.assertEqual(await received, b"waits")
 
     async def test_waiting_twice(self) -> None:
         """Only one may wait for a handshake; afterwards anybody may, and it costs nothing."""
@@ -303,9 +319,9 @@ class StartTLSTests(StreamTestCase):
         server, client = await self.pair()
         await client.write(b"STARTTLS\r\nEVIL\r\n")
         await server.read_until(b"\r\n")
-        with ExpectLog("tornado.general", "SSL Error"):
-            with self.assertRaises((ssl.SSLError, StreamClosedError)):
-                await server.start_tls(True, server_context())
+        refused = self.assertRaises((ssl.SSLError, StreamClosedError))
+        with ExpectLog("tornado.general", "SSL Error"), refused:
+            await server.start_tls(True, server_context())
 
     async def test_busy_stream(self) -> None:
         """A stream that reads, writes or is closed cannot start TLS."""
@@ -331,8 +347,12 @@ class StartTLSTests(StreamTestCase):
         """TLS can be started over transports that know nothing of sockets."""
         transport = StringTransport()
         stream = IOStream(transport)
-        stream.start_tls(False, unchecked_context(), server_hostname="localhost")
+        starting = stream.start_tls(False, unchecked_context(), server_hostname="localhost")
         self.assertEqual(transport.value()[:2], b"\x16\x03")  # a handshake record
+        starting.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.assertTrue(transport.disconnecting or transport.aborting)
 
 
 class EndTests(TLSPair, StreamTestCase):
@@ -396,9 +416,9 @@ class EndTests(TLSPair, StreamTestCase):
 
         renegotiated = self.io_loop.run_in_executor(None, client)
         await server.wait_for_handshake()
-        with ExpectLog("tornado.general", "SSL Error"):
-            with self.assertRaises(StreamClosedError) as caught:
-                await server.read_until_close()
+        caught = self.assertRaises(StreamClosedError)
+        with ExpectLog("tornado.general", "SSL Error"), caught:
+            await server.read_until_close()
         self.assertIsInstance(caught.exception.real_error, ssl.SSLError)
         self.assertFalse(await renegotiated)
 

@@ -229,9 +229,9 @@ class HookTests(StreamTestCase):
 
         stream.read_from_fd = read_from_fd
         b.sendall(b"x")
-        with ExpectLog("tornado.general", "error on read: .*broken disk"):
-            with self.assertRaises(StreamClosedError) as caught:
-                await stream.read_bytes(1)
+        caught = self.assertRaises(StreamClosedError)
+        with ExpectLog("tornado.general", "error on read: .*broken disk"), caught:
+            await stream.read_bytes(1)
         self.assertEqual(caught.exception.real_error.errno, errno.EIO)
         b.close()
 

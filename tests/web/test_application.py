@@ -424,6 +424,31 @@ class StreamedBodyTests(ReactorTestCase):
         exchange.delegate.data_received(b"late")
         exchange.delegate.finish()
 
+    async def test_data_refused(self) -> None:
+        """An error while taking the body is a response, too."""
+
+        @stream_request_body
+        class Plain(RequestHandler):
+            def data_received(self, chunk: bytes) -> Any:
+                raise HTTPError(413)
+
+            def put(self) -> None:
+                raise AssertionError
+
+        @stream_request_body
+        class Native(Plain):
+            async def data_received(self, chunk: bytes) -> None:
+                await asyncio.sleep(0)
+                raise HTTPError(413)
+
+        for handler in (Plain, Native):
+            exchange = begin(app_of(handler), method="PUT")
+            waiting = exchange.delegate.data_received(b"much")
+            if waiting is not None:
+                await waiting
+            self.assertEqual(exchange.code, 413)
+            exchange.delegate.on_connection_close()
+
     async def test_broken_off(self) -> None:
         """A body that breaks off ends the handler without a response."""
         events: list[str] = []

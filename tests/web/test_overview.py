@@ -8,11 +8,13 @@ database, another server) is given to it by the test.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
 import os
 import textwrap
 import types
 from typing import Any
+from unittest import SkipTest
 
 import txtornado.escape
 import txtornado.httpclient
@@ -75,6 +77,42 @@ class HelloTests(ReactorTestCase):
         self.patch(IOLoop, "start", lambda self: done.append("started"))
         run(HELLO, __name__="__main__")
         self.assertEqual(done, [8888, "started"])
+
+    async def test_hello_of_later_documentation(self) -> None:
+        """The same in the words of Tornado 5 and 6: a function that makes it, and asyncio."""
+        example = """
+            import asyncio
+            import txtornado.ioloop
+            import txtornado.web
+
+            class MainHandler(txtornado.web.RequestHandler):
+                def get(self):
+                    self.write("Hello, world")
+
+            def make_app():
+                return txtornado.web.Application([
+                    (r"/", MainHandler),
+                ])
+
+            async def main():
+                app = make_app()
+                app.listen(8888)
+                await asyncio.Event().wait()
+
+            if __name__ == "__main__":
+                app = make_app()
+                app.listen(8888)
+                txtornado.ioloop.IOLoop.current().start()
+            """
+        done: list[Any] = []
+        self.patch(Application, "listen", lambda self, port: done.append(port))
+        self.patch(IOLoop, "start", lambda self: done.append("started"))
+        namespace = run(example, __name__="__main__")
+        self.assertEqual(request(namespace.app).text, "Hello, world")
+        serving = asyncio.ensure_future(namespace.main())
+        await asyncio.sleep(0)
+        self.assertEqual(done, [8888, "started", 8888])
+        serving.cancel()
 
     async def test_story(self) -> None:
         """Groups of the pattern are arguments of the method."""
@@ -737,6 +775,8 @@ class AsynchronousTests(ReactorTestCase):
 
     async def test_google(self) -> None:
         """A handler that logs users in with Google sends them there first."""
+        if importlib.util.find_spec("txtornado.auth") is None:
+            raise SkipTest("txtornado.auth is not installed")
         example = run("""
             import txtornado.auth
 

@@ -10,7 +10,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtornado.testing import MemoryServer
-from txtornado.web import Application, RequestHandler, StaticFileHandler
+from txtornado.web import (
+    Application,
+    HTTPError,
+    RequestHandler,
+    StaticFileHandler,
+    stream_request_body,
+)
 
 DATE = re.compile(rb"Date: [^\r]*")
 
@@ -36,6 +42,15 @@ class Plain(RequestHandler):
         self.write(self.get_argument("more", ""))
 
     head = get
+
+    def post(self) -> None:
+        if self.get_argument("cookies", None):
+            self.set_cookie("a", "b", httponly=True)
+            self.set_cookie("c", "d e")
+        self.write({"a": 1})
+
+    def put(self) -> None:
+        self.write("put")
 
 
 class Touched(Plain):
@@ -66,6 +81,9 @@ class SameTests(WireTestCase):
             b"GET PATH HTTP/1.0\r\n\r\n",
             b"GET PATH HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
             b"HEAD PATH HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"PUT PATH HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+            b"POST PATH HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+            b"POST PATH?cookies=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
             b'GET PATH HTTP/1.1\r\nHost: a\r\nIf-None-Match: "x"\r\n\r\n',
             b"GET PATH HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
         ):
@@ -91,14 +109,17 @@ class SameTests(WireTestCase):
 
         class Handler(RequestHandler):
             def get(self) -> None:
-                self.write("hello")
+                self.set_cookie("a", "b")
+                self.write({"a": 1})
 
             def on_finish(self) -> None:
-                seen.extend((self._headers["Content-Length"], self._headers["Etag"]))
+                names = ("Content-Length", "Etag", "Content-Type", "Set-Cookie")
+                seen.extend(self._headers[name] for name in names)
 
         connection = self.serve(Application([("/", Handler)])).connect()
         connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        self.assertEqual(seen[0], "5")
+        self.assertEqual(seen[0], "8")
+        self.assertEqual(seen[2:], ["application/json; charset=UTF-8", "a=b; Path=/"])
         self.assertIn(f"Etag: {seen[1]}\r\n".encode(), connection.received())
 
     def test_own_hooks(self) -> None:
@@ -122,20 +143,79 @@ class SameTests(WireTestCase):
             def get(self) -> None:
                 self.set_cookie("a", "b")
 
+        class Typed(RequestHandler):
+            def get(self) -> None:
+                self.write({"a": 1})
+                self.set_header("Content-Type", "application/vnd.api+json")
+
+        class Cleared(RequestHandler):
+            def get(self) -> None:
+                self.write({"a": 1})
+                self.clear()
+                self.write("x")
+
+        class Setter(RequestHandler):
+            def set_header(self, name: str, value: Any) -> None:
+                super().set_header(name, value + "+mine" if name == "Content-Type" else value)
+
+            def get(self) -> None:
+                self.write({"a": 1})
+
         class Status(RequestHandler):
             def get(self) -> None:
                 self.set_status(202, "Fine")
 
-        app = Application([("/e", Etag), ("/d", Default), ("/c", Cookie), ("/s", Status)])
+        app = Application(
+            [
+                ("/e", Etag),
+                ("/d", Default),
+                ("/c", Cookie),
+                ("/s", Status),
+                ("/t", Typed),
+                ("/l", Cleared),
+                ("/h", Setter),
+            ]
+        )
         for path, words in (
             (b"/e", b'Etag: "mine"'),
             (b"/d", b"X-Default: yes"),
             (b"/c", b"Set-Cookie: a=b"),
             (b"/s", b"HTTP/1.1 202 Fine"),
+            (b"/t", b"Content-Type: application/vnd.api+json"),
+            (b"/l", b"Content-Type: text/html"),
+            (b"/h", b"charset=UTF-8+mine"),
         ):
             connection = self.serve(app).connect()
             connection.send(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
             self.assertIn(words, connection.received())
+
+
+class StreamedTests(WireTestCase):
+    """Bodies in pieces, over the wire."""
+
+    def test_refused(self) -> None:
+        """A body that is refused on the way gets its answer, and the connection is closed."""
+
+        @stream_request_body
+        class Handler(RequestHandler):
+            async def data_received(self, chunk: bytes) -> None:
+                if b"!" in chunk:
+                    raise HTTPError(413)
+
+            def put(self) -> None:
+                self.write("taken")
+
+        server = self.serve(Application([("/", Handler)]))
+        head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+        connection = server.connect()
+        connection.send(head + b"01234")
+        connection.send(b"56789")
+        self.assertTrue(connection.received().endswith(b"taken"))
+        self.assertFalse(connection.closed)
+        connection.send(head + b"012!")
+        server.settle()
+        self.assertTrue(connection.received().startswith(b"HTTP/1.1 413 "))
+        self.assertTrue(connection.closed)
 
 
 class Argument(RequestHandler):

@@ -38,8 +38,8 @@ class Attempt:
 
     Attributes:
         state: comes back with the reply.
-        purpose: the provider and the kind of login.
-        target: the address the provider is to reply to.
+        purpose: a digest of the provider and the kind of login.
+        target: a digest of the address the provider is to reply to.
         verifier: of PKCE, empty without.
         nonce: of OpenID Connect, empty without.
         time: when it began, in whole seconds.
@@ -51,6 +51,14 @@ class Attempt:
     verifier: str
     nonce: str
     time: int
+
+    def is_for(self, target: str) -> bool:
+        """Whether the provider was told to reply to ``target``."""
+        return hmac.compare_digest(self.target, _digest(target))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:40]
 
 
 def new_state() -> str:
@@ -78,8 +86,8 @@ def begin(
 
     Args:
         handler: the one that is about to redirect.
-        purpose: see `Attempt`.
-        target: see `Attempt`.
+        purpose: the provider and the kind of login.
+        target: the address the provider is to reply to.
         state: to be used in place of a new one.
         pkce: make a verifier.
         nonce: make a nonce.
@@ -88,8 +96,8 @@ def begin(
     """
     attempt = Attempt(
         state=state or new_state(),
-        purpose=purpose,
-        target=target,
+        purpose=_digest(purpose),
+        target=_digest(target),
         verifier=secrets.token_urlsafe(32) if pkce else "",
         nonce=secrets.token_urlsafe(24) if nonce else "",
         time=int(time.time()),
@@ -107,12 +115,11 @@ def finish(handler: RequestHandler, purpose: str, state: str | None) -> Attempt:
     """
     if not state:
         raise AuthError("the reply has no state", code="state_mismatch")
-    attempts = pending(handler)
+    wanted = _digest(purpose)
     found = [
         attempt
-        for attempt in attempts
-        if hmac.compare_digest(attempt.state.encode(), state.encode())
-        and attempt.purpose == purpose
+        for attempt in pending(handler)
+        if hmac.compare_digest(attempt.state.encode(), state.encode()) and attempt.purpose == wanted
     ]
     if not found:
         raise AuthError(

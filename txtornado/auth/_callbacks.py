@@ -15,14 +15,13 @@ from asyncio import Future
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from txtornado.auth._errors import AuthError
 from txtornado.concurrent import as_future, current_loop, with_callback
 from txtornado.httpclient import HTTPClientError
 from txtornado.log import gen_log
 from txtornado.stack_context import active_chain, wrap
 
-from ._errors import AuthError
-
-__all__ = ["Callback", "answer", "redirecting", "split_callback"]
+__all__ = ["Callback", "answer", "redirecting", "split_callback", "unpack_request"]
 
 _T = TypeVar("_T")
 Callback = Callable[..., Any]
@@ -37,6 +36,22 @@ def split_callback(first: Any, callback: Callback | None) -> tuple[Any, Callback
     if callback is None and callable(first):
         return None, first
     return first, callback
+
+
+def unpack_request(
+    first: Any, post_args: Any, old: tuple[Any, ...], callback: Callback | None
+) -> tuple[Any, Any, Callback | None]:
+    """Sort the arguments of a request method.
+
+    Today's are ``(access_token, post_args)``, those up to Tornado 5 ``(callback, access_token,
+    post_args)``.
+
+    Returns:
+        ``access_token``, ``post_args`` and the callback.
+    """
+    if callback is None and callable(first):
+        return post_args, old[0] if old else None, first
+    return first, post_args, callback
 
 
 def answer(work: Coroutine[Any, Any, _T], callback: Callback | None = None) -> Future[_T]:
@@ -69,9 +84,7 @@ class _WatchedFuture(Future[_T]):
         super().add_done_callback(*args, **kwargs)
 
 
-def redirecting(
-    work: Coroutine[Any, Any, None], callback: Callback | None = None
-) -> Future[None]:
+def redirecting(work: Coroutine[Any, Any, None], callback: Callback | None = None) -> Future[None]:
     """Run ``work``, which ends the request.
 
     When nobody waits for the Future, an error is raised in the stack context of this call.

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from txtornado.auth._base import AuthBase, handler_of
 from txtornado.auth._errors import AuthError, refusal
+from txtornado.concurrent import as_future
 from txtornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from txtornado.httputil import encode_username_password
 
@@ -23,6 +24,7 @@ __all__ = [
     "host_of",
     "json_object",
     "token_answer",
+    "who_is",
     "with_query",
 ]
 
@@ -97,9 +99,7 @@ async def form_post(
 ) -> HTTPResponse:
     """POST a form."""
     sent = {"Content-Type": _FORM, "Accept": "application/json", **(headers or {})}
-    return await fetch(
-        mixin, url, http_client, method="POST", headers=sent, body=urlencode(fields)
-    )
+    return await fetch(mixin, url, http_client, method="POST", headers=sent, body=urlencode(fields))
 
 
 def json_object(url: str, response: HTTPResponse) -> dict[str, Any]:
@@ -122,6 +122,27 @@ def _parsed(response: HTTPResponse) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+async def who_is(asked: Any) -> dict[str, Any]:
+    """The user that ``asked``, an awaitable, tells, where a login depends on it.
+
+    Raises:
+        AuthError: there is none.
+    """
+    try:
+        user = await as_future(asked)
+    except HTTPClientError as error:
+        raise AuthError(
+            f"the provider does not tell the user: {error}", code="bad_response"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise AuthError(
+            f"the provider does not tell the user: {type(error).__name__}", code="bad_response"
+        ) from None
+    if not isinstance(user, dict):
+        raise AuthError("the provider does not tell the user", code="bad_response")
+    return user
 
 
 def token_answer(url: str, response: HTTPResponse) -> dict[str, Any]:

@@ -516,6 +516,19 @@ class HTTP1Engine:
 
         Raises what they raise.
         """
+        if (
+            self.sending is _IDLE
+            and not self.is_client
+            and self._peer_is_1_1
+            and self.keep_alive
+            and self._method not in ("HEAD", "CONNECT")
+            and headers.get("Content-Length") == str(len(body))
+            and not ("Connection" in headers or "Transfer-Encoding" in headers)
+            and 200 <= start_line[1] not in (204, 304)  # type: ignore[operator]
+        ):  # the head says everything, and all of it is true
+            head = encode_head(start_line, headers, "", False)
+            self.sending = _DONE
+            return head + body
         head = self.send_head(start_line, headers, len(body))
         if self._bodiless:
             self.sending = _DONE

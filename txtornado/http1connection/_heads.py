@@ -195,8 +195,14 @@ class HeaderBlock:
 
 
 def unfold(head: bytes) -> bytes:
-    """``head`` with each folded header on one line (RFC 9112, section 5.2)."""
-    return _FOLD.sub(b" ", head)
+    """``head`` with each folded header on one line (RFC 9112, section 5.2).
+
+    A status line cannot be folded, and what is folded into it belongs to no header.
+    """
+    end = head.find(b"\n") + 1
+    if head[end : end + 1] in (b" ", b"\t"):
+        return head
+    return head[:end] + _FOLD.sub(b" ", head[end:])
 
 
 def explain_request(head: bytes) -> str:

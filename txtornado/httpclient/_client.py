@@ -40,10 +40,12 @@ def _clients_of(loop: IOLoop) -> _Clients:
     return clients
 
 
-def close_clients_of(loop: IOLoop) -> None:
-    """Close the shared clients of ``loop``; ours, for whoever wants it left clean."""
-    for client in list(loop.__dict__.get("_http_clients", {}).values()):
+def close_clients_of(loop: IOLoop) -> "list[AsyncHTTPClient]":
+    """Close the shared clients of ``loop``, and return them; for whoever wants it left clean."""
+    clients: list[AsyncHTTPClient] = list(loop.__dict__.get("_http_clients", {}).values())
+    for client in clients:
         client.close()
+    return clients
 
 
 class AsyncHTTPClient(Configurable):
@@ -153,6 +155,10 @@ class AsyncHTTPClient(Configurable):
 
     async def __aexit__(self, *exc_info: object) -> None:
         self.close()
+        await self.wait_closed()
+
+    async def wait_closed(self) -> None:
+        """Wait until everything is closed, after `close`, which only begins it; ours."""
 
     def fetch(
         self,

@@ -159,7 +159,11 @@ def _parse_urlencoded(
     body: bytes, arguments: dict[str, list[bytes]], config: ParseUrlEncodedConfig
 ) -> None:
     check_field_count(body, config.max_arguments)
-    for name, values in parse_qs_bytes(body, keep_blank_values=True).items():
+    fields = parse_qs_bytes(body, keep_blank_values=True)
+    if not arguments:
+        arguments.update(fields)
+        return
+    for name, values in fields.items():
         arguments.setdefault(name, []).extend(values)
 
 

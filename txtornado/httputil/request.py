@@ -205,8 +205,10 @@ class HTTPServerRequest:
     @_lazy
     def arguments(self) -> dict[str, list[bytes]]:
         """The arguments of query and body together: names to lists of values."""
-        arguments = {name: values[:] for name, values in self.query_arguments.items()}
-        _extend(arguments, self.body_arguments)
+        first = self.query_arguments or self.body_arguments
+        arguments = {name: values[:] for name, values in first.items()}
+        if first is self.query_arguments:
+            _extend(arguments, self.body_arguments)
         return arguments
 
     @_lazy
@@ -256,10 +258,15 @@ class HTTPServerRequest:
             return
         parsed: dict[str, list[bytes]] = {}
         parse_body_arguments(content_type, self.body, parsed, self.files, self.headers)
-        if parsed:
+        if not parsed:
+            return
+        known = self.__dict__
+        if "body_arguments" in known:
             _extend(self.body_arguments, parsed)
-            if "arguments" in self.__dict__:
-                _extend(self.arguments, parsed)
+        else:
+            self.body_arguments = parsed
+        if "arguments" in known:
+            _extend(self.arguments, parsed)
 
     # -- what one can ask -----------------------------------------------------------------
 

@@ -48,9 +48,9 @@ def is_reset(error: BaseException) -> bool:
     return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
-def cause_of(reason: BaseException) -> BaseException | None:
+def cause_of(reason: BaseException | None) -> BaseException | None:
     """What `StreamClosedError.real_error` says of the reason that a transport gave."""
-    if type(reason) in _ORDERLY:
+    if reason is None or type(reason) in _ORDERLY:
         return None
     if isinstance(reason, twisted_error.ConnectionLost):
         return ConnectionResetError(errno.ECONNRESET, "Connection to the peer was lost")

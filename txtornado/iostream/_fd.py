@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Streams on descriptors of their own, by way of `BaseIOStream`'s hooks."""
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 __all__ = ["TLSSocket"]
@@ -121,5 +120,3 @@ _NAMES = {
     "2.5.4.11": "organizationalUnitName",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
-
-_ = ssl

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txtornado import stack_context
 from txtornado.iostream._errors import StreamClosedError
-
-if TYPE_CHECKING:
-    from txtornado.iostream._base import BaseIOStream
 
 __all__ = ["call_when_done", "read", "read_bytes", "read_into", "read_until_close", "write"]
 
@@ -92,8 +89,8 @@ def read_until_close(stream: Any, callback: Any, streaming_callback: Any) -> Awa
     return call_when_done(stream, future, callback)
 
 
-def write(stream: BaseIOStream, data: Any, callback: Callback) -> asyncio.Future[None]:
-    future = stream.write(data)
+def write(stream: Any, data: Any, callback: Callback) -> asyncio.Future[None]:
+    future: asyncio.Future[None] = stream.write(data)
     state = stream.__dict__
     state["_write_callback"] = callback
 

@@ -7,14 +7,16 @@ import errno
 import os
 import socket as socket_module
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from typing import Self
+from twisted.internet.interfaces import ISSLTransport
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from txtornado._twisted import SocketTransport
 from txtornado.iostream import _old_style
-from txtornado.iostream._base import BaseIOStream, _Reading
+from txtornado.iostream._base import BaseIOStream
 from txtornado.iostream._errors import StreamClosedError
+from txtornado.iostream._reading import Reading
 from txtornado.log import gen_log
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class IOStream(BaseIOStream):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._reads_through_hook = cls.read_from_fd is not _Reading.read_from_fd
+        cls._reads_through_hook = cls.read_from_fd is not Reading.read_from_fd
 
     @property
     def socket(self) -> Any:
@@ -67,7 +69,8 @@ class IOStream(BaseIOStream):
     @property
     def secure(self) -> bool:
         """True when the bytes travel through TLS; ours."""
-        return False
+        transport = self.transport
+        return isinstance(transport, TLSMemoryBIOProtocol) or ISSLTransport.providedBy(transport)
 
     # -- connecting ---------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class IOStream(BaseIOStream):
         """
         if callback is not None or callable(server_hostname):
             if callable(server_hostname):
-                server_hostname, callback = callback, server_hostname  # type: ignore[assignment]
+                server_hostname, callback = callback, server_hostname
             future = self.connect(address, server_hostname)
             future.add_done_callback(self._log_connect_error)
             return _old_style.call_when_done(self, future, callback, with_result=False)

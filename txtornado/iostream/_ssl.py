@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """`SSLIOStream`: streams over TLS."""
 
 from __future__ import annotations
@@ -7,21 +8,20 @@ import functools
 import socket as socket_module
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-from twisted.internet.interfaces import IHandshakeListener, IProtocolNegotiationFactory
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
-from typing import Self
 from zope.interface import implementer
 
 from txtornado._twisted import DirectTransport, TLSTransport
 from txtornado.iostream import _old_style
-from txtornado.iostream._base import _seen
-from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
+from txtornado.iostream._errors import cause_of, is_reset
 from txtornado.iostream._info import TLSSocket
 from txtornado.iostream._socket import IOStream
+from txtornado.iostream._state import seen
 from txtornado.iostream.tls import ContextConnectionCreator
 from txtornado.log import gen_log
 
@@ -258,7 +258,8 @@ class SSLIOStream(IOStream):
         future, self._handshake_future = self._handshake_future, None
         if future is not None and not future.done():
             future.set_result(self)
-        if self._read is None and self.consumer is None and self._close_callback is None:
+        unwanted = self._read is None and self.consumer is None and self._close_callback is None
+        if unwanted or self._paused:
             self.pause_reading()
         tls = self.transport
         if isinstance(tls, TLSTransport) and tls.begin_direct():
@@ -267,6 +268,14 @@ class SSLIOStream(IOStream):
             self._direct = True
         self._blocked = False
         self._flush()
+
+    def pause_reading(self) -> None:
+        if self._connecting and not self._closed:
+            self._paused = True  # when the handshake is done, which needs to read
+        else:
+            super().pause_reading()
+
+    pause_reading.__doc__ = IOStream.pause_reading.__doc__
 
     def _cancel_timer(self) -> None:
         timer, self._handshake_timer = self._handshake_timer, None
@@ -293,7 +302,7 @@ class SSLIOStream(IOStream):
         if not isinstance(tls, TLSMemoryBIOProtocol) or self._lost:
             super()._close_transport()
             return
-        raw = tls.transport
+        raw: Any = tls.transport
         if not self._handshaken:
             if isinstance(raw, DirectTransport):
                 raw.close()
@@ -322,8 +331,5 @@ class SSLIOStream(IOStream):
             for pending in (future, connect):
                 if pending is not None and not pending.done():
                     pending.set_exception(self.error)
-                    _seen(pending)
+                    seen(pending)
         return [future, *super()._pending_futures()]
-
-
-_ = (IProtocolNegotiationFactory, StreamClosedError)

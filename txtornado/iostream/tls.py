@@ -21,7 +21,7 @@ from zope.interface import implementer
 __all__ = ["ContextConnectionCreator", "TLSConnection", "TLSError"]
 
 
-class TLSError(SSL.Error):  # type: ignore[misc]
+class TLSError(SSL.Error):
     """An `ssl.SSLError`, which is its ``__cause__``, for code that expects pyOpenSSL's."""
 
 
@@ -149,8 +149,8 @@ class ContextConnectionCreator:
         self.context = context
         self.server_hostname = server_hostname
 
-    def serverConnectionForTLS(self, protocol: Any) -> TLSConnection:
+    def serverConnectionForTLS(self, protocol: Any) -> Any:
         return TLSConnection(self.context, True)
 
-    def clientConnectionForTLS(self, protocol: Any) -> TLSConnection:
+    def clientConnectionForTLS(self, protocol: Any) -> Any:
         return TLSConnection(self.context, False, self.server_hostname)

@@ -8,8 +8,10 @@ import socket
 from collections.abc import Awaitable
 from typing import Any, ClassVar
 
-from txtornado.concurrent import dummy_executor
+from txtornado._twisted import stop_watching_configuration
+from txtornado.concurrent import as_future, dummy_executor
 from txtornado.ioloop import IOLoop
+from txtornado.netutil._sockets import is_valid_ip
 from txtornado.util import Configurable
 
 __all__ = [
@@ -201,6 +203,7 @@ class TwistedResolver(Resolver):
     """
 
     _given: Any = None
+    _client: Any = None
     _made: Any = None
     _made_for: Any = None
 
@@ -214,20 +217,23 @@ class TwistedResolver(Resolver):
         if self._made is None or self._made_for is not reactor:
             from twisted.names import cache, client, hosts, resolve
 
+            self.close()
+            self._client = client.Resolver(resolv="/etc/resolv.conf", reactor=reactor)
             self._made = resolve.ResolverChain(
-                [
-                    hosts.Resolver(),
-                    cache.CacheResolver(reactor=reactor),
-                    client.Resolver(resolv="/etc/resolv.conf", reactor=reactor),
-                ]
+                [hosts.Resolver(), cache.CacheResolver(reactor=reactor), self._client]
             )
             self._made_for = reactor
         return self._made
 
+    def close(self) -> None:
+        if self._client is not None:
+            stop_watching_configuration(self._client)
+        self._client = self._made = self._made_for = None
+
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
-        if _is_address(host):
+        if is_valid_ip(host):
             return _lookup(host, port, family)
         resolver = self._resolver()
         questions = []
@@ -239,7 +245,7 @@ class TwistedResolver(Resolver):
         error: Exception | None = None
         for question in questions:
             try:
-                answers, _, _ = await _as_future(question)
+                answers, _, _ = await as_future(question)
             except Exception as e:
                 error = e
             else:
@@ -247,18 +253,6 @@ class TwistedResolver(Resolver):
         if not addresses:
             raise OSError(socket.EAI_NONAME, f"no address for {host!r}: {error or 'none found'}")
         return addresses
-
-
-def _as_future(deferred: Any) -> Awaitable[Any]:
-    from txtornado.concurrent import as_future
-
-    return as_future(deferred)
-
-
-def _is_address(host: str) -> bool:
-    from txtornado.netutil._sockets import is_valid_ip
-
-    return is_valid_ip(host)
 
 
 def _addresses(answers: Any, port: int) -> AddressList:

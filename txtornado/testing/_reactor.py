@@ -79,20 +79,24 @@ class ReactorTestCase(TestCase):
 
     def _clean(self) -> defer.Deferred[None]:
         """Close and cancel what the test left behind; done at once when that is nothing."""
-        if "_http_clients" in self.io_loop.__dict__:
+        clients = []
+        if self.io_loop.__dict__.get("_http_clients"):
             from txtornado.httpclient._client import close_clients_of
 
-            close_clients_of(self.io_loop)
+            clients = close_clients_of(self.io_loop)
         tasks = asyncio.all_tasks(self.io_loop.asyncio_loop) - self._tasks_before
-        if not tasks:
+        if not tasks and not clients:
             return defer.succeed(None)
-        return as_deferred(_cancel(tasks))
+        return as_deferred(_end(tasks, clients))
 
 
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+async def _end(tasks: set[asyncio.Task[Any]], clients: list[Any]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    if tasks:
+        await asyncio.wait(tasks)
+    for client in clients:
+        await client.wait_closed()
 
 
 def _as_twisted_method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -46,8 +46,12 @@ class RequestBody:
 
     def startProducing(self, consumer: Any) -> defer.Deferred[None]:
         self._consumer = consumer
+        produced: defer.Deferred[None] = defer.Deferred()
         self._running = defer.ensureDeferred(self._produce())
-        return self._running.addErrback(self._failed)
+        self._running.addCallbacks(
+            self._complete, self._failed, callbackArgs=(produced,), errbackArgs=(produced,)
+        )
+        return produced
 
     async def _produce(self) -> None:
         if self._proceed is not None:
@@ -59,10 +63,17 @@ class RequestBody:
         if producing is not None:
             await as_deferred(producing)
 
-    def _failed(self, failure: Failure) -> Failure:
-        if isinstance(failure.value, Exception) and not self._stopped:
-            self.error = failure.value
-        return failure
+    # After stopProducing, what startProducing returned must not fire (IBodyProducer).
+
+    def _complete(self, result: None, produced: defer.Deferred[None]) -> None:
+        if not self._stopped:
+            produced.callback(None)
+
+    def _failed(self, failure: Failure, produced: defer.Deferred[None]) -> None:
+        if not self._stopped:
+            if isinstance(failure.value, Exception):
+                self.error = failure.value
+            produced.errback(failure)
 
     def write(self, chunk: bytes) -> Future[None]:
         """What a ``body_producer`` writes with; the Future is for flow control."""

@@ -107,10 +107,6 @@ class TreqAsyncHTTPClient(QueuedHTTPClient):
             closing, self._closing = self._closing, None
             await as_future(closing)
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        self.close()
-        await self.wait_closed()
-
     def check_request(self, request: HTTPRequest) -> None:
         unsupported = () if self.agent is None else OF_THE_CONNECTION
         check_request(request, unsupported)

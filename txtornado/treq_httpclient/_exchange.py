@@ -1,9 +1,9 @@
 """One request and its response on Twisted's HTTP client."""
 
 import base64
-import re
 import ssl
 from typing import TYPE_CHECKING, Any
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from twisted.internet import defer
 from twisted.internet.error import ConnectionClosed, ConnectionDone
@@ -28,7 +28,7 @@ from txtornado.httpclient._exchange import Exchange
 from txtornado.httpclient._head import request_head
 from txtornado.httpclient._target import Target
 from txtornado.httpclient._tls import ssl_options_of
-from txtornado.httputil import HTTPHeaders, HTTPInputError, encode_username_password
+from txtornado.httputil import HTTPHeaders, encode_username_password
 from txtornado.iostream import IOStream
 from txtornado.log import gen_log
 from txtornado.treq_httpclient._bodies import RequestBody, ResponseBody
@@ -42,7 +42,6 @@ __all__ = ["TreqExchange"]
 # RFC 9110, section 9.2.2.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _MAX_PROXY_REPLY = 16384
-_FOLDED = re.compile(r"(?m)^[ \t]")
 _BROKEN = (
     ResponseFailed,
     ResponseNeverReceived,
@@ -67,9 +66,15 @@ class TreqExchange(Exchange):
         self._transport: StreamTransport | None = None
         self._scanner: HeadScanner | None = None
         self._fresh = False
+        # NO_PROXY of the environment goes for proxies that a request names, as with curl.
+        self._proxied = bool(request.proxy_host) and not proxy_bypass_environment(target.host)
 
     async def perform(self) -> None:
         headers = request_head(self.request, self.target, keep_alive=True)[1]
+        if self._proxied and self.target.scheme == "http":
+            authorization = self._proxy_authorization()
+            if authorization is not None:
+                headers["Proxy-Authorization"] = authorization
         while True:
             try:
                 response = await self._send(headers)
@@ -90,7 +95,7 @@ class TreqExchange(Exchange):
         if agent is None:
             agent = self._agent()
         self._fresh = False
-        self._scanner = HeadScanner(client.max_header_size, self._interim)
+        self._scanner = HeadScanner(self.target.authority, client.max_header_size, self._interim)
         return await as_future(
             agent.request(
                 self.request.method.encode("ascii"),
@@ -117,11 +122,11 @@ class TreqExchange(Exchange):
         )
 
     def _agent(self) -> Any:
-        client, request = self._client, self.request
+        client = self._client
         reactor = client.io_loop.reactor
         pool = _SharedBy(client.pool, self._connection_key(), self)
         endpoint = StreamEndpoint(self._open)
-        if request.proxy_host and self.target.scheme == "http":
+        if self._proxied and self.target.scheme == "http":
             return ProxyAgent(endpoint, reactor, pool)
         return Agent.usingEndpointFactory(reactor, _Always(endpoint), pool)
 
@@ -129,7 +134,7 @@ class TreqExchange(Exchange):
         """What requests must agree in, beside host and port, to share a connection."""
         request = self.request
         key: tuple[Any, ...] = (request.network_interface, request.allow_ipv6)
-        if request.proxy_host:
+        if self._proxied:
             key += (request.proxy_host, request.proxy_port, request.proxy_username)
             key += (request.proxy_password,)
         if self.target.scheme == "https":
@@ -168,9 +173,9 @@ class TreqExchange(Exchange):
         self._fresh = True
         client, request, target = self._client, self.request, self.target
         secure = target.scheme == "https"
-        if not request.proxy_host:
+        if not self._proxied:
             return await open_stream(client.tcp_client, request, target.host, target.port, secure)
-        if not request.proxy_port:
+        if not request.proxy_host or not request.proxy_port:
             raise ValueError("proxy_host needs a proxy_port")
         stream = await open_stream(
             client.tcp_client, request, request.proxy_host, request.proxy_port, False
@@ -230,15 +235,8 @@ class TreqExchange(Exchange):
         await as_future(body.done)
 
     def _response_headers(self, response: Any) -> HTTPHeaders:
-        head = None if self._scanner is None else self._scanner.head
-        if head is not None:
-            text = head.decode("latin-1").partition("\n")[2]
-            if _FOLDED.search(text):
-                raise self._malformed("line folding in headers (RFC 9112, section 5.2)")
-            try:
-                return HTTPHeaders.parse(text)
-            except HTTPInputError as error:
-                raise self._malformed(error) from None
+        if self._scanner is not None and self._scanner.headers is not None:
+            return self._scanner.headers
         headers = HTTPHeaders()
         for name, values in response.headers.getAllRawHeaders():
             for value in values:

@@ -11,54 +11,94 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txtornado.concurrent import as_deferred
+from txtornado.httpclient._errors import HTTPStreamClosedError
+from txtornado.httputil import HTTPHeaders, HTTPInputError
 from txtornado.interfaces import IStreamConsumer
 from txtornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
+from txtornado.log import gen_log
 
 __all__ = ["HeadScanner", "StreamEndpoint", "StreamTransport"]
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(rb"HTTP/\d\.\d (\d\d\d)")
+_STATUS = re.compile(rb"HTTP/1\.\d (\d\d\d)")
+_FOLDED = re.compile(r"(?m)^[ \t]")
 
 
 class HeadScanner:
     """Looks over the shoulder of Twisted's parser, which keeps some of a head to itself.
 
     That is what it says of the connection (``Content-Length`` of a 304, for example), and that
-    an interim response came.
+    an interim response came.  What Twisted reads more generously than we do is refused here.
+
+    Args:
+        peer: the server, for the log.
+        max_size: bytes that a head may have.
+        interim: called with the code of each 1xx response.
 
     Attributes:
-        head: the final head, with its status line, as soon as it is there.
+        headers: those of the final response, as soon as they are there.
         began: whether anything came at all.
     """
 
-    def __init__(self, max_size: int, interim: Callable[[int], object]) -> None:
-        self.head: bytes | None = None
+    def __init__(self, peer: str, max_size: int, interim: Callable[[int], object]) -> None:
+        self.headers: HTTPHeaders | None = None
         self.began = False
+        self._peer = peer
         self._max_size = max_size
         self._interim = interim
         self._buffer = b""
 
-    def feed(self, data: bytes) -> None:
-        """Some bytes came in.
-
-        Raises:
-            UnsatisfiableReadError: the head is too long.
-        """
+    def feed(self, data: bytes) -> BaseException | None:
+        """Some bytes came in; returns why they cannot be taken, if so."""
         self.began = True
         self._buffer += data
-        while self.head is None and (end := _HEAD_END.search(self._buffer)):
-            head, self._buffer = self._buffer[: end.end()], self._buffer[end.end() :]
-            status = _STATUS.match(head)
-            code = int(status[1]) if status else 0
-            if 100 <= code < 200 and code != 101:
-                self._interim(code)
-            else:
-                self.head = head
-        size = len(self._buffer) if self.head is None else len(self.head)
-        if size > self._max_size:
-            raise UnsatisfiableReadError(f"response head of more than {self._max_size} bytes")
-        if self.head is not None:
+        try:
+            while self.headers is None and (end := _HEAD_END.search(self._buffer)):
+                head, self._buffer = self._buffer[: end.end()], self._buffer[end.end() :]
+                self._head(head)
+            if self.headers is None and len(self._buffer) > self._max_size:
+                raise UnsatisfiableReadError(f"response head of over {self._max_size} bytes")
+        except UnsatisfiableReadError as error:
+            gen_log.info("Unsatisfiable read, closing connection: %s", error)
+            return error
+        except HTTPInputError as error:
+            gen_log.info("Malformed HTTP message from %s: %s", self._peer, error)
+            return HTTPStreamClosedError("Connection closed")
+        if self.headers is not None:
             self._buffer = b""
+        return None
+
+    def _head(self, head: bytes) -> None:
+        if len(head) > self._max_size:
+            raise UnsatisfiableReadError(f"response head of over {self._max_size} bytes")
+        status = _STATUS.match(head)
+        if status is None:
+            raise HTTPInputError("Malformed status line")
+        code = int(status[1])
+        if 100 <= code < 200 and code != 101:
+            self._interim(code)
+            return
+        text = head.decode("latin-1").partition("\n")[2]
+        if _FOLDED.search(text):
+            raise HTTPInputError("line folding is not supported (RFC 9112, section 5.2)")
+        headers = HTTPHeaders.parse(text)
+        _check_length(headers)
+        self.headers = headers
+
+
+def _check_length(headers: HTTPHeaders) -> None:
+    """Refuse bodies whose end others may see elsewhere (RFC 9112, section 6.3)."""
+    lengths = headers.get_list("Content-Length")
+    if not lengths:
+        return
+    if "Transfer-Encoding" in headers:
+        raise HTTPInputError("Message with both Transfer-Encoding and Content-Length")
+    values = {value.strip() for length in lengths for value in length.split(",")}
+    if len(values) > 1:
+        raise HTTPInputError(f"Multiple unequal Content-Lengths: {sorted(values)}")
+    (value,) = values
+    if not (value.isascii() and value.isdigit()):
+        raise HTTPInputError(f"Content-Length is not a number: {value!r}")
 
 
 @implementer(ITransport, IStreamConsumer)
@@ -89,11 +129,9 @@ class StreamTransport:
 
     def data_received(self, data: bytes) -> None:
         scanner = self.scanner
-        if scanner is not None and scanner.head is None:
-            try:
-                scanner.feed(data)
-            except UnsatisfiableReadError as error:
-                self.error = error
+        if scanner is not None and scanner.headers is None:
+            self.error = scanner.feed(data)
+            if self.error is not None:
                 self.abortConnection()
                 return
         self.protocol.dataReceived(data)
@@ -139,6 +177,9 @@ class StreamTransport:
     def abortConnection(self) -> None:
         self.disconnecting = True
         self.stream.close()
+        if not self._lost:
+            # A stream does not tell its consumer what that has done itself; protocols wait for it.
+            self.stream.io_loop.asyncio_loop.call_soon(self.stream_closed, None)
 
     def getPeer(self) -> Any:
         return getattr(self.stream.transport, "getPeer", lambda: None)()

@@ -63,18 +63,20 @@ class DirectRoutes:
     could match.  It is made anew when the rules change.
     """
 
-    __slots__ = ("_lists", "targets")
+    __slots__ = ("_lists", "targets", "wildcard_only")
 
     def __init__(self, application: Application) -> None:
         outer, inner = application.default_router, application.wildcard_router
         self._lists = [(rules, rules.version) for rules in (outer._rules, inner._rules)]
         self.targets: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
-        if (
+        #: No rules about hosts: the wildcard router alone decides.
+        self.wildcard_only = (
             type(outer) is type(inner) is ApplicationRouter
             and len(outer._rules) == 1
             and type(outer._rules[0].matcher) is AnyMatches
             and outer._rules[0].target is inner
-        ):
+        )
+        if self.wildcard_only:
             self._fill(inner)
 
     def _fill(self, router: ApplicationRouter) -> None:
@@ -184,9 +186,13 @@ class Application(ReversibleRouter):
         target = direct.targets.get(request.path)
         if target is not None:
             return self.get_handler_delegate(request, *target)
+        if direct.wildcard_only:
+            delegate = self.wildcard_router.find_handler(request)
+            return self._no_handler(request) if delegate is None else delegate
         delegate = self.default_router.find_handler(request)
-        if delegate is not None:
-            return delegate
+        return self._no_handler(request) if delegate is None else delegate
+
+    def _no_handler(self, request: httputil.HTTPServerRequest) -> HandlerDelegate:
         if default_class := self.settings.get("default_handler_class"):
             arguments = self.settings.get("default_handler_args", {})
             return self.get_handler_delegate(request, default_class, arguments)

@@ -27,10 +27,10 @@ def decode(value: bytes | str, name: str | None) -> str:
     Raises:
         HTTPError: 400, when it is not UTF-8.
     """
-    if isinstance(value, str):
-        return value
     try:
-        return value.decode("utf-8")
+        return value.decode()  # type: ignore[union-attr]
+    except AttributeError:
+        return value  # type: ignore[return-value]
     except UnicodeDecodeError:
         raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
 
@@ -58,7 +58,18 @@ def values(
     found = source.get(name)
     if not found:
         return []
-    return [clean(decode_argument(value, name=name), strip) for value in found]
+    texts = []
+    for value in found:
+        text = decode_argument(value, name=name)
+        if type(text) is not str:
+            text = clean(text, strip)
+        else:
+            if not text.isprintable():
+                text = _CONTROL.sub(" ", text)
+            if strip:
+                text = text.strip()
+        texts.append(text)
+    return texts
 
 
 def last_value(found: Sequence[Any], name: str, default: Any) -> Any:

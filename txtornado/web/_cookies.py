@@ -5,6 +5,7 @@ The header is put together here rather than by `http.cookies.Morsel`, which lear
 """
 
 import datetime
+import functools
 import re
 import time
 import warnings
@@ -16,7 +17,6 @@ from txtornado.escape import native_str
 
 __all__ = ["check_name", "cookie_header"]
 
-# In the order of the header, which is alphabetical.
 _ATTRIBUTES = {
     "comment": "Comment",
     "domain": "Domain",
@@ -57,31 +57,35 @@ def cookie_header(
     in any mixture of cases (deprecated since Tornado 6.3).
 
     Raises:
-        ValueError: the value holds a control character or one beyond U+00FF, or ``max_age`` is no integer.
+        ValueError: the value holds a control character or one beyond U+00FF, or ``max_age``
+            is no integer.
         http.cookies.CookieError: the name, or an attribute, is illegal or unknown.
     """
     name, value = native_str(name), native_str(value)
     _check_attribute(name, "name", name)
     if _UNSENDABLE.search(value):
         raise ValueError(f"Invalid cookie {name!r}: {value!r}")
-    attributes: dict[str, Any] = {}
-    for key, given in (("domain", domain), ("path", path), ("samesite", samesite)):
-        if given:
-            _check_attribute(name, key, given)
-            attributes[key] = given
+    check_name(name)
     if expires_days is not None and not expires:
         expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=expires_days)
-    if expires:
-        attributes["expires"] = httputil.format_timestamp(expires)
-    if max_age is not None:
-        attributes["max-age"] = int(max_age)
-    attributes["httponly"], attributes["secure"] = httponly, secure
+    for key, given in (("domain", domain), ("path", path), ("samesite", samesite)):
+        if given and given != "/":
+            _check_attribute(name, key, given)
+    attributes: dict[str, Any] = {
+        "domain": domain,
+        "expires": httputil.format_timestamp(expires) if expires else None,
+        "httponly": httponly,
+        "max-age": None if max_age is None else int(max_age),
+        "path": path,
+        "samesite": samesite,
+        "secure": secure,
+    }
     if extra:
         _add_extra(name, attributes, extra)
-    check_name(name)
     return name, _format(name, value, attributes)
 
 
+@functools.lru_cache(256)
 def check_name(name: str) -> None:
     """Raise `http.cookies.CookieError` unless ``name`` is a token and no attribute."""
     if name.lower() in _ATTRIBUTES:
@@ -113,15 +117,17 @@ def _add_extra(cookie: str, attributes: dict[str, Any], extra: dict[str, Any]) -
 
 
 def _format(name: str, value: str, attributes: dict[str, Any]) -> str:
-    parts = [f"{name}={_quoting.value_encode(value)[1]}"]
-    for key, label in _ATTRIBUTES.items():
-        setting = attributes.get(key)
+    if not _TOKEN.fullmatch(value):
+        value = _quoting.value_encode(value)[1]
+    header = f"{name}={value}"
+    for key in sorted(attributes):
+        setting = attributes[key]
         if key in _FLAGS:
             if setting:
-                parts.append(label)
+                header += f"; {_ATTRIBUTES[key]}"
         elif setting is not None and setting != "":
-            parts.append(f"{label}={setting}")
-    return "; ".join(parts)
+            header += f"; {_ATTRIBUTES[key]}={setting}"
+    return header
 
 
 def expired() -> datetime.datetime:

@@ -61,7 +61,7 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         handler = self.handler
         if handler is None or handler._finished:
             return None
-        return handler.data_received(chunk)
+        return _execution.take_data(handler, chunk)
 
     def finish(self) -> None:
         if self.stream_request_body:

@@ -16,7 +16,7 @@ from txtornado.concurrent import as_future, new_future
 from txtornado.gen.convert import start_coroutine
 from txtornado.iostream import StreamClosedError
 from txtornado.log import app_log
-from txtornado.web import _origin, _xsrf
+from txtornado.web import _origin
 from txtornado.web._arguments import decode_group
 from txtornado.web._errors import HTTPError
 
@@ -98,7 +98,7 @@ def _check(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any
     settings = handler.application.settings
     if settings.get("cross_origin_protection") and _origin.is_unsafe(method):
         handler._cross_origin_protection()
-    if settings.get("xsrf_cookies") and _xsrf.needs_check(method):
+    if settings.get("xsrf_cookies") and _origin.is_unsafe(method):
         handler.check_xsrf_cookie()
 
 
@@ -217,6 +217,25 @@ async def _streaming(handler: RequestHandler, waiting: Any) -> None:
         except StreamClosedError:
             return
         await _method(handler)
+    except (Exception, asyncio.CancelledError) as error:
+        _fail(handler, error)
+
+
+def take_data(handler: RequestHandler, chunk: bytes) -> Future[None] | None:
+    """Hand a piece of the body over; an exception ends the request as one of a method does."""
+    try:
+        waiting = handler.data_received(chunk)
+    except Exception as error:
+        report(handler, error)
+        return None
+    if waiting is not None:
+        waiting = _awaitable(handler, "data_received", waiting)
+    return None if waiting is None else as_task(_taking_data(handler, waiting))
+
+
+async def _taking_data(handler: RequestHandler, waiting: Any) -> None:
+    try:
+        await waiting
     except (Exception, asyncio.CancelledError) as error:
         _fail(handler, error)
 

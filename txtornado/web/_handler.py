@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestHandler"]
 
+_JSON = "application/json; charset=UTF-8"
+
 _LISTS = (
     "write() only accepts bytes, unicode, and dict objects. Lists not accepted for security "
     "reasons; see http://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write"
@@ -73,7 +75,9 @@ class RequestHandler(Identity, Pages):
 
     _headers = LazyHeaders()
     #: Etag and length of a response that was sent without making `_headers`.
-    _sent_plain: tuple[str, int] | None = None
+    _sent_plain: tuple[str | None, int] | None = None
+    #: The content type of what was written, as long as `_headers` are not made.
+    _plain_type: str | None = None
     _write_buffer: list[bytes]
     _status_code: int
     _reason: str
@@ -186,6 +190,7 @@ class RequestHandler(Identity, Pages):
         """Forget all headers and output of this response."""
         if "_headers" in self.__dict__:
             del self.__dict__["_headers"]
+        self._plain_type = None
         self.set_default_headers()
         self._write_buffer = []
         self._status_code = 200
@@ -242,7 +247,10 @@ class RequestHandler(Identity, Pages):
             self._write_buffer.append(chunk)
         elif isinstance(chunk, dict):
             self._write_buffer.append(utf8(json_encode(chunk)))
-            self.set_header("Content-Type", "application/json; charset=UTF-8")
+            if "_headers" in self.__dict__ or type(self).set_header is not _our_set_header:
+                self.set_header("Content-Type", _JSON)
+            else:
+                self._plain_type = _JSON
         else:
             plain = "write() only accepts bytes, unicode, and dict objects"
             raise TypeError(_LISTS if isinstance(chunk, list) else plain)
@@ -450,3 +458,4 @@ class RequestHandler(Identity, Pages):
 
 
 _response._ours = RequestHandler
+_our_set_header = RequestHandler.set_header

@@ -6,11 +6,11 @@ import datetime
 import numbers
 import re
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
 from txtornado import httputil
 from txtornado._version import version
-from txtornado.escape import utf8
 
 __all__ = [
     "HeaderValue",
@@ -58,27 +58,39 @@ class _Defaults:
 _defaults = _Defaults()
 
 
-class _PlainHead:
-    """The head of a plain response up to its etag, remade once a second for ``Date``."""
+class _PlainHeads(dict[str | None, bytes]):
+    """What plain responses begin with, by content type, remade once a second for ``Date``."""
 
     second = -1
-    head = b""
 
-    def remake(self, second: int) -> bytes:
-        self.second = second
-        lines = [f"{name}: {value}\r\n" for name, value in _defaults.remake(second).items()]
-        self.head = f"HTTP/1.1 200 OK\r\n{''.join(lines)}Etag: ".encode("latin-1")
-        return self.head
-
-
-_plain = _PlainHead()
+    def __missing__(self, content_type: str | None) -> bytes:
+        headers = default_headers()
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        self[content_type] = head = f"HTTP/1.1 200 OK\r\n{''.join(lines)}".encode("latin-1")
+        return head
 
 
-def plain_response(etag: str, body: bytes) -> bytes:
-    """A whole response: 200, with the headers that every response starts with, and ``etag``."""
+_plain_heads = _PlainHeads()
+
+
+def plain_response(
+    body: bytes, etag: str | None, content_type: str | None, cookies: Iterable[str] | None
+) -> bytes:
+    """A whole response: 200, with the headers that every response starts with.
+
+    What the arguments name comes in where it would in `HTTPHeaders`.
+    """
     second = int(time.time())
-    head = _plain.head if second == _plain.second else _plain.remake(second)
-    return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, etag.encode(), len(body), body)
+    if second != _plain_heads.second:
+        _plain_heads.clear()
+        _plain_heads.second = second
+    more = "" if etag is None else f"Etag: {etag}\r\n"
+    more += f"Content-Length: {len(body)}\r\n"
+    if cookies is not None:
+        more += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies])
+    return b"%b%b\r\n%b" % (_plain_heads[content_type], more.encode("latin-1"), body)
 
 
 class LazyHeaders:
@@ -98,9 +110,15 @@ class LazyHeaders:
         if handler is None:
             return self
         headers = handler.__dict__["_headers"] = default_headers()
-        sent = handler._sent_plain
-        if sent is not None:
-            headers["Etag"], headers["Content-Length"] = sent[0], str(sent[1])
+        if handler._plain_type is not None:
+            headers["Content-Type"] = handler._plain_type
+        if handler._sent_plain is not None:
+            etag, length = handler._sent_plain
+            if etag is not None:
+                headers["Etag"] = etag
+            headers["Content-Length"] = str(length)
+            for cookie in (handler._new_cookies or {}).values():
+                headers.add("Set-Cookie", cookie)
         return headers
 
     if TYPE_CHECKING:
@@ -131,10 +149,12 @@ def convert_value(value: HeaderValue) -> str:
         text = value
     elif isinstance(value, bytes):
         text = value.decode("latin1")
-    elif isinstance(value, numbers.Integral):
+    elif isinstance(value, int):
         return str(value)
     elif isinstance(value, datetime.datetime):
         return httputil.format_timestamp(value)
+    elif isinstance(value, numbers.Integral):
+        return str(value)
     else:
         raise TypeError(f"Unsupported header value {value!r}")
     if _VALUE.fullmatch(text) is None:
@@ -161,8 +181,3 @@ def start_line(status_code: int, reason: str) -> httputil.ResponseStartLine:
         if len(_start_lines) < 200:
             _start_lines[status_code, reason] = line
         return line
-
-
-def redirect_location(url: str | bytes) -> bytes:
-    """The value of ``Location``: UTF-8 on the wire, as browsers read it."""
-    return utf8(url)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import done_future, new_future
 from txtornado.iostream import StreamClosedError
+from txtornado.web._conditional import content_etag
 from txtornado.web._headers import plain_response, start_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,14 @@ def complete_headers(handler: RequestHandler) -> None:
     """
     status = handler._status_code
     if status == 200 and handler.request.method in ("GET", "HEAD"):
-        handler.set_etag_header()
+        hooks = type(handler)
+        if (
+            hooks.set_etag_header is _ours.set_etag_header
+            and hooks.compute_etag is _ours.compute_etag
+        ):
+            handler._headers["Etag"] = content_etag(handler._write_buffer)
+        else:
+            handler.set_etag_header()
         if handler.check_etag_header():
             handler._write_buffer = []
             handler.set_status(304)
@@ -57,22 +65,27 @@ def allows_body(status_code: int) -> bool:
 def send_plain(handler: RequestHandler) -> bool:
     """Send a response whose headers nobody has looked at, if it is as plain as can be.
 
-    A successful GET, of which neither the application nor the connection wants anything out of
+    A successful one, of which neither the application nor the connection wants anything out of
     the ordinary, goes out without its headers being made.  In every other case nothing is done.
     """
     request = handler.request
     hooks = type(handler)
     if (
         handler._status_code != 200
-        or request.method != "GET"
+        or handler._reason != "OK"
         or handler._transforms
-        or handler._new_cookies is not None
-        or hooks.compute_etag is not _ours.compute_etag
-        or hooks.set_etag_header is not _ours.set_etag_header
-        or hooks.check_etag_header is not _ours.check_etag_header
         or hooks.flush is not _ours.flush
-        or "If-None-Match" in request.headers
     ):
+        return False
+    if wants_etag := request.method == "GET":
+        if (
+            hooks.compute_etag is not _ours.compute_etag
+            or hooks.set_etag_header is not _ours.set_etag_header
+            or hooks.check_etag_header is not _ours.check_etag_header
+            or "If-None-Match" in request.headers
+        ):
+            return False
+    elif request.method == "HEAD":
         return False
     try:
         write_encoded = request.connection.write_encoded  # type: ignore[union-attr]
@@ -80,8 +93,9 @@ def send_plain(handler: RequestHandler) -> bool:
         return False
     buffer = handler._write_buffer
     body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
-    etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"'
-    if handler._reason != "OK" or not write_encoded(plain_response(etag, body)):
+    etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"' if wants_etag else None
+    cookies = None if handler._new_cookies is None else handler._new_cookies.values()
+    if not write_encoded(plain_response(body, etag, handler._plain_type, cookies)):
         return False
     handler._headers_written = True
     handler._write_buffer = []

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from txtornado import httputil
 from txtornado.concurrent import done_future
 from txtornado.iostream import StreamClosedError
 from txtornado.log import gen_log
@@ -18,7 +19,7 @@ from txtornado.web import _execution, _staticfiles
 from txtornado.web._errors import HTTPError
 from txtornado.web._handler import RequestHandler
 from txtornado.web._ranges import Range, parse_date, range_applies, requested_range
-from txtornado.web._staticfiles import ContentCache, VersionCache, stamp_of
+from txtornado.web._staticfiles import ContentCache, Stamp, VersionCache, stamp_of
 from txtornado.web._urls import is_protocol_relative
 
 __all__ = ["StaticFileHandler"]
@@ -167,11 +168,9 @@ class StaticFileHandler(RequestHandler):
         await self.flush()
 
     def _write_part(self, content: bytes, start: int | None, end: int | None) -> None:
-        if start is None and end is None:
-            # The file may have changed since it was measured.
-            self.set_header("Content-Length", len(content))
-        else:
-            content = content[start:end]
+        content = content[start:end]
+        # The file may have changed since it was measured.
+        self.set_header("Content-Length", len(content))
         self.write(content)
 
     async def _write_loaded(self, path: str, start: int | None, end: int | None) -> None:
@@ -221,7 +220,9 @@ class StaticFileHandler(RequestHandler):
         """The version in quotes, for parts of the file too (since 3.1)."""
         assert self.absolute_path is not None
         if self._etag is None or self._etag[0] != self.absolute_path:
-            version = self._get_cached_version(self.absolute_path)
+            status = self._stat_result
+            stamp = None if status is None else stamp_of(status)
+            version = self._get_cached_version(self.absolute_path, stamp)
             self._etag = self.absolute_path, f'"{version}"' if version else None
         return self._etag[1]
 
@@ -230,7 +231,7 @@ class StaticFileHandler(RequestHandler):
         self.set_header("Accept-Ranges", "bytes")
         self.set_etag_header()
         if self.modified is not None:
-            self.set_header("Last-Modified", self.modified)
+            self.set_header("Last-Modified", _http_date(self.modified))
         content_type = self.get_content_type()
         if content_type:
             self.set_header("Content-Type", content_type)
@@ -279,7 +280,7 @@ class StaticFileHandler(RequestHandler):
         Raises:
             HTTPError: 403, when that is outside (since 6.6).
         """
-        absolute_path = os.path.abspath(os.path.join(root, path))
+        absolute_path = _staticfiles.join(root, path)
         _staticfiles.check_inside(root, absolute_path, path)
         return absolute_path
 
@@ -384,11 +385,12 @@ class StaticFileHandler(RequestHandler):
         return _staticfiles.hash_chunks(chunks, limit)
 
     @classmethod
-    def _get_cached_version(cls, abs_path: str) -> str | None:
-        try:
-            stamp = stamp_of(os.stat(abs_path))
-        except (OSError, ValueError):
-            stamp = None  # not a file, or not there
+    def _get_cached_version(cls, abs_path: str, stamp: Stamp | None = None) -> str | None:
+        if stamp is None:
+            try:
+                stamp = stamp_of(os.stat(abs_path))
+            except (OSError, ValueError):
+                pass  # not a file, or not there
         known, version = cls._static_hashes.get(abs_path, stamp)
         if known:
             return version
@@ -409,6 +411,11 @@ def _in_thread(function: Any, *args: Any) -> Future[Any]:
     from txtornado.ioloop import IOLoop
 
     return IOLoop.current().run_in_executor(None, function, *args)
+
+
+@functools.lru_cache(1024)
+def _http_date(moment: datetime.datetime) -> str:
+    return httputil.format_timestamp(moment)
 
 
 @functools.lru_cache(1024)

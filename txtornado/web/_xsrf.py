@@ -17,8 +17,6 @@ from txtornado.web._errors import HTTPError
 
 __all__ = ["Token", "check", "decode_token", "encode_token", "form_html", "new_token"]
 
-_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
-
 
 class Token(NamedTuple):
     """A token, the version of the cookie it came in (None: it is new) and its age."""
@@ -63,11 +61,6 @@ def decode_token(text: str) -> Token | None:
         return Token(2, _mask(mask_bytes, binascii.a2b_hex(masked)), int(timestamp))
     except ValueError:  # binascii.Error is one, and so is a wrong number of fields
         return None
-
-
-def needs_check(method: str | None) -> bool:
-    """Whether requests of ``method`` change state and must carry a token."""
-    return method not in _SAFE_METHODS
 
 
 def check(submitted: str | None, expected: Token) -> None:

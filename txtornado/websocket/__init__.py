@@ -19,15 +19,23 @@ from txtornado.websocket._handler import WebSocketHandler
 from txtornado.websocket._prepared import PreparedMessage, broadcast, prepare_message
 from txtornado.websocket._protocol import WebSocketProtocol13, de_dupe_gen_log
 from txtornado.websocket._shell import WebSocketProtocol
+from txtornado.websocket._twisted_side import (
+    ProtocolHandler,
+    WebSocketEndpoint,
+    WebSocketTransport,
+)
 
 __all__ = [
     "PreparedMessage",
+    "ProtocolHandler",
     "WebSocketClientConnection",
     "WebSocketClosedError",
+    "WebSocketEndpoint",
     "WebSocketError",
     "WebSocketHandler",
     "WebSocketProtocol",
     "WebSocketProtocol13",
+    "WebSocketTransport",
     "broadcast",
     "de_dupe_gen_log",
     "prepare_message",

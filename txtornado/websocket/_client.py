@@ -7,6 +7,7 @@ import base64
 import os
 import socket
 import time
+import warnings
 import weakref
 from asyncio import Future
 from collections import deque
@@ -180,7 +181,9 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         self.tcp_client = TCPClient(resolver=resolver)
         self.connect_future: Future[WebSocketClientConnection] = new_future()
         self._subprotocols = subprotocols or []
-        self._on_message_callback = None if on_message_callback is None else wrap(on_message_callback)
+        self._on_message_callback = (
+            None if on_message_callback is None else wrap(on_message_callback)
+        )
         self._messages: deque[str | bytes] = deque()
         self._readers: deque[Future[Any]] = deque()
         self.connect_future.add_done_callback(_cancelled(weakref.ref(self)))
@@ -324,11 +327,9 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
             self.stream.close()
 
     def __del__(self) -> None:
-        if self.protocol is not None and self.protocol.stream is not None:
-            if not self.protocol.stream.closed():
-                import warnings
-
-                warnings.warn("Unclosed WebSocketClientConnection", ResourceWarning, stacklevel=2)
+        stream = None if self.protocol is None else self.protocol.stream
+        if stream is not None and not stream.closed():
+            warnings.warn("Unclosed WebSocketClientConnection", ResourceWarning, stacklevel=2)
 
     # ---------------------------------------------------------------------------- talking
 

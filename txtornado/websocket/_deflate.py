@@ -74,15 +74,12 @@ def accept_offer(
     return None, None
 
 
-def _meet(
-    known: dict[str, int | bool], options: Mapping[str, Any]
-) -> tuple[str, Agreement] | None:
+def _meet(known: dict[str, int | bool], options: Mapping[str, Any]) -> tuple[str, Agreement] | None:
     if known.get("server_max_window_bits") is True:
         return None  # it has to say how many
-    agreed: list[tuple[str, str | None]] = []
-    for flag in _FLAGS:
-        if flag in known or options.get(flag):
-            agreed.append((flag, None))
+    agreed: list[tuple[str, str | None]] = [
+        (flag, None) for flag in _FLAGS if flag in known or options.get(flag)
+    ]
     wanted = options.get("server_max_window_bits")
     server_bits = _least(_checked("server_max_window_bits", wanted), known.get(_SIZES[0]))
     if server_bits < 15 or "server_max_window_bits" in known:

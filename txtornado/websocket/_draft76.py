@@ -188,6 +188,10 @@ class WebSocketProtocol76(WebSocketProtocol):
             raise ValueError("the message is not UTF-8")
         return self._send(b"\x00" + data + b"\xff")
 
+    def send_prepared(self, message: PreparedMessage) -> bool:
+        """See `WebSocketProtocol13.send_prepared`."""
+        return self.write_message(message).done()
+
     def write_ping(self, data: bytes) -> None:
         """There are no pings.
 

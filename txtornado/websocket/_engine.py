@@ -38,6 +38,7 @@ _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _KNOWN = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 _FIN_TEXT = FIN | TEXT
 _FIN_BINARY = FIN | BINARY
+_WHOLE = (_FIN_TEXT, _FIN_BINARY)
 _SMALL_HEADS = {
     opcode: [bytes((opcode, size)) for size in range(126)] for opcode in (_FIN_TEXT, _FIN_BINARY)
 }
@@ -148,7 +149,7 @@ class Engine:
             return None
         first = buffer[position]
         size = buffer[position + 1]
-        if first == _FIN_TEXT or first == _FIN_BINARY:
+        if first in _WHOLE:
             if self._is_client:
                 start = position + 2
                 end = start + size

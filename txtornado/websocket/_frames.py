@@ -78,7 +78,7 @@ _NEVER_SENT = frozenset((1004, 1005, 1006, 1015))
 
 def may_be_sent(code: int) -> bool:
     """Whether a close frame may carry ``code`` (RFC 6455, section 7.4, and IANA's registry)."""
-    return 1000 <= code <= 1014 and code not in _NEVER_SENT or 3000 <= code <= 4999
+    return (1000 <= code <= 1014 and code not in _NEVER_SENT) or 3000 <= code <= 4999
 
 
 may_be_received = may_be_sent

@@ -159,9 +159,9 @@ class WebSocketHandler(RequestHandler):
                     self.get_compression_options(),
                 ),
             )
-        if "Sec-WebSocket-Version" not in headers and "Sec-WebSocket-Key1" in headers:
-            if self.allow_draft76():
-                return WebSocketProtocol76(self, self.max_message_size)
+        is_old = "Sec-WebSocket-Version" not in headers and "Sec-WebSocket-Key1" in headers
+        if is_old and self.allow_draft76():
+            return WebSocketProtocol76(self, self.max_message_size)
         return None
 
     @property

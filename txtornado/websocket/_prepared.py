@@ -23,21 +23,18 @@ class PreparedMessage:
     Attributes:
         opcode: TEXT or BINARY.
         payload: the message's bytes.
+        size: how many.
+        frame: the message as one frame.
     """
 
-    __slots__ = ("_compressed", "_frame", "opcode", "payload")
+    __slots__ = ("_compressed", "frame", "opcode", "payload", "size")
 
     def __init__(self, opcode: int, payload: bytes) -> None:
         self.opcode = opcode
         self.payload = payload
-        self._frame: bytes | None = None
+        self.size = len(payload)
+        self.frame = frame(FIN | opcode, payload, False)
         self._compressed: dict[tuple[int, int, int], bytes] | None = None
-
-    def frame(self) -> bytes:
-        """The message as one frame."""
-        if self._frame is None:
-            self._frame = frame(FIN | self.opcode, self.payload, False)
-        return self._frame
 
     def compressed(self, settings: tuple[int, int, int]) -> bytes:
         """The message as one compressed frame, for connections with these settings."""
@@ -79,7 +76,7 @@ def broadcast(
     they do not take is queued.
 
     Args:
-        connections: `WebSocketHandler` objects.
+        connections: `WebSocketHandler` objects; copy what may change meanwhile.
         message: as for `WebSocketHandler.write_message`.
         binary: likewise.
 
@@ -89,8 +86,11 @@ def broadcast(
     prepared = message if isinstance(message, PreparedMessage) else prepare_message(message, binary)
     count = 0
     for connection in connections:
+        protocol = connection.ws_connection
+        if protocol is None or protocol.server_terminated or protocol.client_terminated:
+            continue
         try:
-            connection.write_message(prepared)
+            protocol.send_prepared(prepared)
         except WebSocketClosedError:
             continue
         count += 1

@@ -186,7 +186,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         elif isinstance(message, bytes):
             data = message
         elif isinstance(message, PreparedMessage):
-            return self._write_prepared(message)
+            return self._sent if self.send_prepared(message) else self._drained()
         elif isinstance(message, dict):
             data = json_encode(message).encode()
         elif isinstance(message, (bytearray, memoryview)):
@@ -198,24 +198,36 @@ class WebSocketProtocol13(WebSocketProtocol):
         frame = self._engine.send_message(BINARY if binary else TEXT, data)
         try:
             if self.stream.send(frame):
-                return done_future()
+                return self._sent
             return self._drained()
         except StreamClosedError as error:
             raise WebSocketClosedError("the connection is closed") from error
 
-    def _write_prepared(self, message: PreparedMessage) -> Future[None]:
+    def send_prepared(self, message: PreparedMessage) -> bool:
+        """Send a prepared message, without a Future; ours.
+
+        Returns:
+            True when the transport has taken everything.
+
+        Raises:
+            WebSocketClosedError: the connection is closed.
+        """
         engine = self._engine
-        if self.mask_outgoing:
-            return self._send(engine.send_message(message.opcode, message.payload))
-        deflater = engine.deflater
-        if deflater is None or not deflater.able:
-            frame = message.frame()
-        else:
-            frame = message.compressed(deflater.settings)
-            deflater.forget()
-        engine.wire_bytes_out += len(frame)
-        engine.message_bytes_out += len(message.payload)
-        return self._send(frame)
+        try:
+            if self.mask_outgoing:
+                frame = engine.send_message(message.opcode, message.payload)
+                return self.stream.send(frame)  # type: ignore[no-any-return]
+            deflater = engine.deflater
+            if deflater is None or not deflater.able:
+                frame = message.frame
+            else:
+                frame = message.compressed(deflater.settings)
+                deflater.forget()
+            engine.wire_bytes_out += len(frame)
+            engine.message_bytes_out += message.size
+            return self.stream.send(frame)  # type: ignore[no-any-return]
+        except StreamClosedError as error:
+            raise WebSocketClosedError("the connection is closed") from error
 
     def _write_frame(self, fin: bool, opcode: int, data: bytes, flags: int = 0) -> Future[None]:
         """Send a frame as it is."""

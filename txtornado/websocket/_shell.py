@@ -17,6 +17,7 @@ import abc
 import asyncio
 from asyncio import Future
 from collections.abc import Callable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import implementer
@@ -28,14 +29,17 @@ from txtornado.iostream import StreamClosedError
 from txtornado.log import gen_log
 from txtornado.websocket._errors import ProtocolViolation, WebSocketClosedError
 from txtornado.websocket._frames import BINARY
+from txtornado.websocket._runner import CoroutineRunner
 
 if TYPE_CHECKING:
     from txtornado.websocket._handler import WebSocketHandler
+    from txtornado.websocket._prepared import PreparedMessage
 
 __all__ = ["Delegate", "MessageEngine", "WebSocketProtocol"]
 
 #: How many messages are handled before other connections get their turn.
 _MESSAGES_PER_TURN = 64
+_TURN = range(_MESSAGES_PER_TURN)
 #: Bytes that are read ahead while the handler is busy.
 _BACKLOG = 65536
 #: Seconds for the peer to end its side, and to take what it was sent, once we are closing.
@@ -95,6 +99,7 @@ class WebSocketProtocol(abc.ABC):
     stream: Any = None
 
     _engine: MessageEngine
+    _sent: Future[None]  # what is returned when there is nothing to wait for
     _selected_subprotocol: str | None = None
     _blocked = False  # nothing is handed on at the moment
     _paused = False  # the stream was told to stop reading
@@ -105,6 +110,7 @@ class WebSocketProtocol(abc.ABC):
     _heard = False  # something came in, though it was not looked at
     _pumping = False
     _closer: Any = None
+    _runner: CoroutineRunner | None = None
 
     def __init__(self, handler: Delegate) -> None:
         self.handler = handler
@@ -124,6 +130,10 @@ class WebSocketProtocol(abc.ABC):
         self, message: str | bytes | dict[str, Any], binary: bool = False
     ) -> Future[None]:
         """Send a message; see `WebSocketHandler.write_message`."""
+
+    @abc.abstractmethod
+    def send_prepared(self, message: PreparedMessage) -> bool:
+        """Send a prepared message; True when the transport has taken everything."""
 
     @abc.abstractmethod
     def write_ping(self, data: bytes) -> None:
@@ -159,6 +169,7 @@ class WebSocketProtocol(abc.ABC):
     def _begin(self, stream: Any, opening: Callable[[], Any] | None = None) -> None:
         """Take over ``stream``; ``opening`` comes before the first message."""
         self.stream = stream
+        self._sent = done_future()
         try:
             result = None if opening is None else opening()
             if result is not None:
@@ -198,10 +209,13 @@ class WebSocketProtocol(abc.ABC):
             self._closer.cancel()
             self._closer = None
         self._stopped()
+        if self._runner is not None:
+            self._runner.close()
         self._tell()
 
     def _stopped(self) -> None:
-        """The connection is at its end; for subclasses."""
+        """The connection is at its end: stop what goes on by itself, as pings do."""
+        return
 
     def _limit_backlog(self) -> None:
         if not self._paused and self._engine.backlog > _BACKLOG:
@@ -214,7 +228,7 @@ class WebSocketProtocol(abc.ABC):
         next_event = engine.next_event
         self._pumping = True
         try:
-            for _ in range(_MESSAGES_PER_TURN):
+            for _ in _TURN:
                 event = next_event()
                 if event is None:
                     self._drained_input()
@@ -250,6 +264,8 @@ class WebSocketProtocol(abc.ABC):
 
     def _wait(self, awaitable: Any) -> bool:
         """Handle nothing more until ``awaitable`` is done; False when it is done already."""
+        if type(awaitable) is CoroutineType:
+            return self._run(awaitable)
         future = as_future(awaitable)
         if future.done():
             future.result()
@@ -257,6 +273,24 @@ class WebSocketProtocol(abc.ABC):
         self._blocked = True
         future.add_done_callback(self._done_waiting)
         return True
+
+    def _run(self, coro: Any) -> bool:
+        runner = self._runner
+        if runner is None:
+            runner = self._runner = CoroutineRunner(self.stream.io_loop.asyncio_loop)
+        if runner.run(coro, self._coroutine_ended):
+            return False
+        self._blocked = True
+        return True
+
+    def _coroutine_ended(self, error: BaseException | None, cancelled: bool) -> None:
+        self._blocked = False
+        if error is None:
+            self._go_on()
+        elif cancelled and not self._told:
+            self._give_up(1001, None)  # the program ends
+        else:
+            self._callback_failed(error)
 
     def _done_waiting(self, future: Future[Any]) -> None:
         self._blocked = False
@@ -325,7 +359,7 @@ class WebSocketProtocol(abc.ABC):
         transport = self.stream.transport
         # (Wrappers, such as TLS, hand this on to what is below them, which would not do.)
         if isinstance(transport, SocketTransport):
-            transport.loseWriteConnection()
+            transport.loseWriteConnection()  # type: ignore[no-untyped-call]
         else:
             self.stream.close()
 
@@ -395,7 +429,7 @@ class WebSocketProtocol(abc.ABC):
         """
         try:
             if self.stream.send(data):
-                return done_future()
+                return self._sent
             return self._drained()
         except StreamClosedError as error:
             raise WebSocketClosedError("the connection is closed") from error
@@ -418,4 +452,3 @@ def _pass_on(drained: Future[None], future: Future[None]) -> None:
     closed.__cause__ = error
     future.set_exception(closed)
     future.exception()
-

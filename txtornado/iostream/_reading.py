@@ -1,0 +1,418 @@
+"""The half of a stream that reads: pull mode and push mode."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from txtornado.interfaces import IStreamConsumer
+from txtornado.iostream import _old_style
+from txtornado.iostream._buffers import ReadBuffer
+from txtornado.iostream._errors import StreamBufferFullError, UnsatisfiableReadError, is_reset
+from txtornado.iostream._reads import (
+    Read,
+    ReadBytes,
+    ReadInto,
+    ReadRegex,
+    ReadUntil,
+    ReadUntilClose,
+)
+from txtornado.iostream._state import State, seen
+from txtornado.log import gen_log
+
+__all__ = ["Reading"]
+
+
+class Reading(State):
+    """Bytes come in."""
+
+    _read: Read | None = None
+    _read_future: asyncio.Future[Any] | None = None
+    # For subclasses that replace read_from_fd: what came and was not read through it yet.
+    _raw_input: ReadBuffer | None = None
+    _reads_through_hook = False
+
+    # -- the public reads ---------------------------------------------------------------
+
+    def read_until(
+        self,
+        delimiter: bytes,
+        max_bytes: int | None = None,
+        callback: Callable[[bytes], Any] | None = None,
+    ) -> Awaitable[bytes]:
+        """Read up to and including ``delimiter``.
+
+        Args:
+            delimiter: what ends the read.
+            max_bytes: close the stream when the delimiter does not end within that many bytes
+                (Tornado 4.0).
+            callback: Tornado before 6.0, there the second argument: called with the bytes.
+
+        Raises:
+            StreamClosedError: the stream is closed; comes from the result when it closes later.
+        """
+        if callback is not None or callable(max_bytes):
+            return _old_style.read(self, self.read_until, (delimiter,), max_bytes, callback)
+        if not isinstance(delimiter, (bytes, bytearray)):
+            raise TypeError(f"the delimiter must be bytes, not {type(delimiter).__name__}")
+        if not delimiter:
+            raise ValueError("the delimiter must not be empty")
+        return self._start_read(ReadUntil(delimiter, max_bytes))
+
+    def read_until_regex(
+        self,
+        regex: bytes,
+        max_bytes: int | None = None,
+        callback: Callable[[bytes], Any] | None = None,
+    ) -> Awaitable[bytes]:
+        """Read up to the end of the first match of ``regex`` (bytes, or a compiled pattern).
+
+        ``max_bytes``, ``callback`` and errors as for `read_until`.  New in Tornado 2.0.
+        """
+        if callback is not None or callable(max_bytes):
+            return _old_style.read(self, self.read_until_regex, (regex,), max_bytes, callback)
+        return self._start_read(ReadRegex(re.compile(regex), max_bytes))
+
+    def read_bytes(
+        self,
+        num_bytes: int,
+        partial: bool = False,
+        callback: Callable[[bytes], Any] | None = None,
+        streaming_callback: Callable[[bytes], Any] | None = None,
+    ) -> Awaitable[bytes]:
+        """Read ``num_bytes`` bytes.
+
+        Args:
+            num_bytes: how many.
+            partial: be content with fewer, but at least one (Tornado 4.0).
+            callback: Tornado before 6.0, there the second argument: called with the bytes.
+            streaming_callback: Tornado before 6.0, there the third argument: called with each
+                chunk as it comes; the result is then empty.
+        """
+        if callback is not None or streaming_callback is not None or not isinstance(partial, int):
+            return _old_style.read_bytes(self, num_bytes, partial, callback, streaming_callback)
+        if not isinstance(num_bytes, int):
+            raise TypeError(f"num_bytes must be an integer, not {type(num_bytes).__name__}")
+        if num_bytes < 0:
+            raise ValueError("num_bytes must not be negative")
+        if num_bytes == 0:
+            return self._nothing(b"")
+        return self._start_read(ReadBytes(num_bytes, partial))
+
+    def read_into(
+        self,
+        buf: bytearray | memoryview,
+        partial: bool = False,
+        callback: Callable[[int], Any] | None = None,
+    ) -> Awaitable[int]:
+        """Fill ``buf``, a writable buffer; the result is the number of bytes (Tornado 5.0).
+
+        With ``partial`` that is as many as there are, but at least one.
+        """
+        if callback is not None or not isinstance(partial, int):
+            return _old_style.read_into(self, buf, partial, callback)
+        read = ReadInto(buf, partial)
+        return self._start_read(read) if read.size else self._nothing(0)
+
+    def read_until_close(
+        self,
+        callback: Callable[[bytes], Any] | None = None,
+        streaming_callback: Callable[[bytes], Any] | None = None,
+    ) -> Awaitable[bytes]:
+        """Read everything until the stream is closed, at most `max_buffer_size` bytes.
+
+        Args:
+            callback: Tornado before 6.0: called with the bytes.
+            streaming_callback: Tornado before 6.0: called with each chunk as it comes; the
+                result is then empty, and there is no limit.
+
+        Raises:
+            StreamClosedError: from the result, when the stream ended by an error other than
+                the peer's going away.
+        """
+        if callback is not None or streaming_callback is not None:
+            return _old_style.read_until_close(self, callback, streaming_callback)
+        if self._closed:
+            return self._nothing(self._take_all())
+        return self._start_read(ReadUntilClose())
+
+    def reading(self) -> bool:
+        """True while a read is pending."""
+        future = self._read_future
+        return future is not None and not future.done()
+
+    # -- the machinery of reads ---------------------------------------------------------
+
+    def _nothing(self, result: Any) -> asyncio.Future[Any]:
+        """A read that has nothing to wait for."""
+        self._check_idle()
+        future = self._new_future()
+        future.set_result(result)
+        return future
+
+    def _check_idle(self) -> None:
+        if self.consumer is not None:
+            raise RuntimeError("the stream has a consumer: call set_consumer(None) to read")
+        if self._read is not None:
+            future = self._read_future
+            assert future is not None and future.done(), "Already reading"
+            self._read = self._read_future = None  # its reader gave up
+
+    def _start_read(self, read: Read) -> asyncio.Future[Any]:
+        if self._read is not None or self.consumer is not None:
+            self._check_idle()
+        future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
+        self._read = read
+        self._read_future = future
+        try:
+            self._try_inline_read()
+        except UnsatisfiableReadError as e:
+            self._give_up(e)
+        except BaseException as e:
+            if not self._closed:
+                self._read = self._read_future = None
+            if not future.done():
+                future.cancel()
+            else:
+                seen(future)
+            raise e from None
+        return future
+
+    def _try_inline_read(self) -> None:
+        """Settle the pending read from what is there, or see to it that more comes."""
+        buffer = self._input
+        if buffer is not None and len(buffer) and self._settle_read(buffer):
+            return
+        if self._eof:
+            self._check_closed()
+            self._end_of_input()
+        elif self._paused:
+            self.resume_reading()
+
+    def _settle_read(self, buffer: ReadBuffer) -> bool:
+        """True when the pending read is done."""
+        read = self._read
+        assert read is not None
+        future = self._read_future
+        assert future is not None
+        if future.done():  # cancelled: what came stays for the next one
+            self._read = self._read_future = None
+            return True
+        result = read.take(buffer)
+        if result is None:
+            return False
+        self._read = self._read_future = None
+        future.set_result(result)
+        if self._eof and not len(buffer):
+            self._drained_after_eof()
+        return True
+
+    def _give_up(self, error: UnsatisfiableReadError) -> None:
+        gen_log.info("Unsatisfiable read, closing connection: %s", error)
+        self.close(exc_info=error)
+
+    def _take_all(self) -> bytes:
+        buffer = self._input
+        return b"" if buffer is None else buffer.take(len(buffer))
+
+    def _buffered(self) -> bool:
+        return self._input is not None and len(self._input) > 0
+
+    # -- the transport's side -----------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came in; called by the transport."""
+        if self._closed:
+            return
+        if self._reads_through_hook or "read_from_fd" in self.__dict__:
+            if self._raw_input is None:
+                self._raw_input = ReadBuffer()
+            self._raw_input.append(data)
+            self._read_through_hook()
+            return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        buffer = self._input
+        if buffer is None:
+            buffer = self._input = ReadBuffer()
+        read = self._read
+        if read is not None:
+            if not len(buffer) and read.is_whole(data):
+                future = self._read_future
+                assert future is not None
+                if not future.done():
+                    self._read = self._read_future = None
+                    future.set_result(data)
+                    return
+            buffer.append(data)
+            try:
+                done = self._settle_read(buffer)
+            except UnsatisfiableReadError as e:
+                self._give_up(e)
+                return
+            if not done and len(buffer) > self.max_buffer_size:
+                self._overflow()
+                return
+        else:
+            buffer.append(data)
+        if len(buffer) >= self.read_chunk_size and self._read is None and not self._paused:
+            self.pause_reading()
+
+    def _overflow(self) -> None:
+        gen_log.error("Reached maximum read buffer size")
+        error = StreamBufferFullError("Reached maximum read buffer size")
+        gen_log.warning("error on read: %s", error)
+        self.close(exc_info=error)
+
+    def _read_through_hook(self) -> None:
+        """Read with `read_from_fd` until there is nothing more, or nobody wants it."""
+        chunk = bytearray(self.read_chunk_size)
+        while not self._closed and not self._eof:
+            try:
+                size = self.read_from_fd(chunk)
+            except Exception as e:
+                if not is_reset(e):
+                    gen_log.warning("error on read: %s", e)
+                self._input_failed(e)
+                return
+            if size is None:
+                return
+            if size == 0:
+                self._input_ended()
+                return
+            data = bytes(memoryview(chunk)[:size])
+            if self.consumer is not None:
+                self.consumer.data_received(data)
+            else:
+                self._feed(data)
+            if self._paused and self._raw_input is None:
+                return
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read into ``buf`` what the file has.
+
+        For subclasses (Tornado 5.0).  Returns the number of bytes, None when there is nothing
+        at the moment, 0 at the end of the file.
+        """
+        raw = self._raw_input
+        if raw is None or not len(raw):
+            return 0 if self._lost or self._eof else None
+        size = min(len(buf), len(raw))
+        buf[:size] = raw.take(size)
+        return size
+
+    # -- push mode and flow -------------------------------------------------------------
+
+    def set_consumer(self, consumer: IStreamConsumer | None) -> None:
+        """Hand all bytes to ``consumer`` as they come (push mode); ours.
+
+        Bytes that are buffered are handed on at once.  While there is a consumer the ``read_*``
+        methods are refused.  None returns to pull mode.
+        """
+        if consumer is None:
+            self.consumer = None
+            self.__dict__.pop("dataReceived", None)
+            return
+        self._check_idle_or_consumer()
+        self.consumer = consumer
+        if not (self._reads_through_hook or "read_from_fd" in self.__dict__):
+            self.__dict__["dataReceived"] = consumer.data_received
+        if self._input is not None and len(self._input):
+            consumer.data_received(self._take_all())
+            if self.consumer is not consumer:
+                return
+        self._input = None
+        if self._closed:
+            return
+        if self._eof:
+            self._end_of_input()
+        elif self._paused:
+            self.resume_reading()
+
+    def _check_idle_or_consumer(self) -> None:
+        if self.consumer is None:
+            self._check_idle()
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back in front of what is buffered, for the next read or consumer; ours."""
+        if data:
+            if self._input is None:
+                self._input = ReadBuffer()
+            self._input.prepend(data)
+
+    def pause_reading(self) -> None:
+        """Let the transport read nothing until `resume_reading`; ours.
+
+        A pending read, or one that comes, resumes by itself.
+        """
+        self._paused = True
+        transport = self.transport
+        if transport is not None and not self._lost:
+            pause = getattr(transport, "pauseProducing", None)
+            if pause is not None:
+                pause()
+
+    def resume_reading(self) -> None:
+        """Undo `pause_reading`; ours."""
+        if self._lost or self._eof or self._closed:
+            return
+        self._start()
+        transport = self.transport
+        self._paused = False
+        if transport is not None and not self._connecting:
+            resume = getattr(transport, "resumeProducing", None)
+            if resume is not None:
+                try:
+                    resume()
+                except OSError as e:  # the descriptor is not one any more
+                    self.close(exc_info=e)
+                    raise
+
+    # -- the end of input ---------------------------------------------------------------
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more; called by transports that can be half closed."""
+        self._hook_end()
+        if not self._closed and not self._eof:
+            self._input_ended()
+
+    def _hook_end(self) -> None:
+        """Let a replaced `read_from_fd` see the end before the stream does."""
+        if (
+            self._closed
+            or self._eof
+            or not (self._reads_through_hook or "read_from_fd" in self.__dict__)
+        ):
+            return
+        self._lost, lost = True, self._lost
+        try:
+            self._read_through_hook()
+        finally:
+            self._lost = lost
+
+    def _input_ended(self) -> None:
+        self._eof = True
+        if self._read is not None or self.consumer is not None:
+            self._end_of_input()
+        elif not self._buffered():
+            self._drained_after_eof()
+
+    def _end_of_input(self) -> None:
+        """Somebody wants more, and there is none."""
+        error = self._lost_error
+        self.close(exc_info=error if error is not None else False)
+
+    def _drained_after_eof(self) -> None:
+        """Nothing is left to read: close, but let the one who reads now say his last word."""
+        if self._close_callback is not None or self._lost:
+            self.io_loop.add_callback(self._close_when_drained)
+
+    def _close_when_drained(self) -> None:
+        if not self._closed and self._read is None and not self._buffered():
+            self._end_of_input()
+
+    def _input_failed(self, error: BaseException) -> None:
+        self.close(exc_info=error)

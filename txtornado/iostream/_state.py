@@ -1,0 +1,75 @@
+"""The attributes that the halves of a stream share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Union
+
+from twisted.internet.protocol import Protocol
+
+from txtornado.interfaces import IStreamConsumer
+from txtornado.ioloop import IOLoop
+from txtornado.iostream._buffers import ReadBuffer
+from txtornado.iostream._errors import StreamClosedError
+
+__all__ = ["Data", "ExcInfo", "State", "seen"]
+
+ExcInfo = Union[
+    None,
+    bool,
+    BaseException,
+    "tuple[type[BaseException] | None, BaseException | None, TracebackType | None]",
+]
+Data = bytes | bytearray | memoryview
+
+
+class State(Protocol):
+    """The attributes of a stream; most streams never set most of them."""
+
+    io_loop: IOLoop
+    _loop: asyncio.AbstractEventLoop
+    #: Bytes that a pull mode stream buffers at most (default 100 MiB).
+    max_buffer_size: int
+    #: Bytes that are read at once, and beyond which nothing is read ahead (default 64 KiB).
+    read_chunk_size: int
+    #: Bytes that may wait for the transport; None: any number.
+    max_write_buffer_size: int | None = None
+    #: Why the stream was closed; None while it is open, and when it ended in an orderly way.
+    error: BaseException | None = None
+    transport: Any = None
+    #: Who gets the bytes, in push mode.
+    consumer: IStreamConsumer | None = None
+
+    _closed = False
+    # What came and was not read yet.
+    _input: ReadBuffer | None = None
+    # The peer sends no more.
+    _eof = False
+    # The transport is gone, though buffered bytes may still be read.
+    _lost = False
+    _lost_error: BaseException | None = None
+    # The transport is not reading.
+    _paused = True
+    _connecting = False
+    _close_callback: Callable[[], Any] | None = None
+
+    def close(self, exc_info: ExcInfo = False) -> None:
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        """Bring about a transport, for streams that have none yet."""
+
+    def _new_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self._loop)
+
+    def _check_closed(self) -> None:
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+
+
+def seen(future: asyncio.Future[Any]) -> None:
+    """Nobody has to look: whoever forgot this future learns of the end otherwise."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,314 @@
+"""The half of a stream that writes, at once where it can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from txtornado._twisted import DirectTransport, TLSTransport
+from txtornado.concurrent import done_future
+from txtornado.iostream import _old_style
+from txtornado.iostream._buffers import WriteBuffer
+from txtornado.iostream._errors import StreamBufferFullError, StreamClosedError
+from txtornado.iostream._state import Data, State, seen
+
+__all__ = ["Writing"]
+
+#: How much is handed to a transport at a time that cannot say how much it took.
+_PIECE = 1 << 18
+#: How much of the answers to pipelined requests is gathered before it is sent.
+_BATCH = 1 << 14
+
+
+class Writing(State):
+    """Bytes go out."""
+
+    _output: WriteBuffer | None = None
+    # Pairs of a future and the count of `_taken` that resolves it.
+    _writes: deque[tuple[int, asyncio.Future[None]]] | None = None
+    _drain: asyncio.Future[None] | None = None
+    # Bytes that ever waited in `_output`, and how many of those are gone.
+    _given = 0
+    _taken = 0
+    # The transport has writeSomeData, and says how much it took.
+    _direct = False
+    # The transport takes nothing at the moment.
+    _blocked = True
+    _waiting = False
+    # Small writes are kept until the end of this turn at the latest.
+    _gathering = False
+
+    def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
+        """Write bytes; the result resolves when the transport has taken them all.
+
+        Args:
+            data: bytes, or another buffer of them, which must not change until then.
+            callback: Tornado before 6.0: called when everything is written.  A later write
+                with a callback replaces it.
+
+        Raises:
+            StreamClosedError: the stream is closed; comes from the result when it closes later.
+            StreamBufferFullError: `max_write_buffer_size` would be exceeded (Tornado 4.0).
+        """
+        if callback is not None:
+            return _old_style.write(self, data, callback)
+        if self._closed or self._lost:
+            self._refuse()
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        limit = self.max_write_buffer_size
+        if limit is not None and self._queued() + size > limit:
+            raise StreamBufferFullError("Reached maximum write buffer size")
+        pipelined = self._input
+        if pipelined is not None and len(pipelined):
+            if self._gather(data, size) or self._send(data, size):
+                return done_future()
+        elif self._direct and not self._blocked and size and not self._output:
+            taken = self.transport.writeSomeData(data)
+            if taken == size:
+                return done_future()
+            self._sent_in_part(data, size, taken)
+        elif self._send(data, size):
+            return done_future()
+        future = self._new_future()
+        if self._closed:
+            future.set_exception(StreamClosedError(real_error=self.error))
+            seen(future)
+            return future
+        if self._writes is None:
+            self._writes = deque()
+        self._writes.append((self._given, future))
+        return future
+
+    def send(self, data: bytes) -> bool:
+        """Write without a Future; ours.
+
+        Returns:
+            True when nothing remains queued.
+
+        Raises:
+            StreamClosedError: the stream is closed, or this write found out that it is.
+        """
+        if self._closed or self._lost:
+            self._refuse()
+        size = len(data)
+        if self._direct and not self._blocked and size and not self._output:
+            taken = self.transport.writeSomeData(data)
+            if taken == size:
+                return True
+            if self._sent_in_part(data, size, taken):
+                return False
+        elif self._send(data, size):
+            return True
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+        return False
+
+    def drained(self) -> asyncio.Future[None]:
+        """Resolves when everything that was written is with the transport; ours.
+
+        Fails with `StreamClosedError` when the stream closes before.
+        """
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+        if not self.writing():
+            return done_future()
+        if self._drain is None or self._drain.done():
+            self._drain = self._new_future()
+        return self._drain
+
+    def writing(self) -> bool:
+        """True while written bytes wait for the transport."""
+        return self._queued() > 0 or bool(self._writes)
+
+    def write_progress(self) -> int:
+        """A count that grows as the transport takes queued bytes; tells a slow peer from a dead
+        one; ours.
+        """
+        return self._taken
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """Write what the file takes of ``data`` now, and return how much; for subclasses."""
+        transport = self.transport
+        if not self._direct:
+            if self._blocked:
+                return 0
+            transport.write(bytes(data))
+            return data.nbytes
+        taken = transport.writeSomeData(data)
+        if isinstance(taken, BaseException):
+            raise taken
+        return int(taken)
+
+    # -- the machinery ------------------------------------------------------------------
+
+    def _gather(self, data: Data, size: int) -> bool:
+        """Keep a small write for a moment, because another one is about to come.
+
+        That is so when further requests of the peer's are in the buffer already: the answers
+        go out together, when the last request is answered, or in the next turn of the loop.
+        False when the write has to go the ordinary way.
+        """
+        if not self._direct or self._blocked or self._waiting:
+            return False
+        if self._queued() + size > _BATCH:
+            return False
+        self._queue(data, size)
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._send_gathered)
+        return True
+
+    def _send_gathered(self) -> None:
+        self._gathering = False
+        if not self._closed and not self._waiting:
+            self._flush()
+
+    @property
+    def _write_buffer(self) -> WriteBuffer:
+        if self._output is None:
+            self._output = WriteBuffer()
+        return self._output
+
+    def _queued(self) -> int:
+        output = self._output
+        return 0 if output is None else len(output)
+
+    def _refuse(self) -> None:
+        """A write to a stream that has ended."""
+        if not self._closed:
+            error = self._lost_error
+            self.close(exc_info=error if error is not None else False)
+        raise StreamClosedError(real_error=self.error)
+
+    def _send(self, data: Data, size: int) -> bool:
+        """Write at once what the transport takes, queue the rest; True when there is none."""
+        if self._blocked:
+            if not size and not self.writing():
+                return True
+            self._start()
+        if self._blocked or (self._output is not None and len(self._output)):
+            self._queue(data, size)
+            if self._gathering and not self._blocked and not self._waiting:
+                self._flush()
+                return not self._closed and not self._queued()
+            return False
+        if self._direct:
+            taken = self.transport.writeSomeData(data) if size else 0
+            if taken != size:
+                self._sent_in_part(data, size, taken)
+                return False
+            return True
+        if size > _PIECE:
+            self._queue(data, size)
+            self._flush()
+            return not self.writing() and not self._blocked and not self._closed
+        self._given += size
+        self._taken += size
+        self.transport.write(data if type(data) is bytes else bytes(data))
+        return not self._blocked
+
+    def _sent_in_part(self, data: Data, size: int, taken: int | BaseException) -> bool:
+        """The transport took less than all: queue the rest; False when the stream is lost."""
+        if isinstance(taken, BaseException):
+            self.close(exc_info=taken)
+            return False
+        if taken:
+            with memoryview(data) as view, view.cast("B") as octets:
+                self._queue(octets[taken:], size - taken)
+        else:
+            self._queue(data, size)
+        self._await_room()
+        return True
+
+    def _queue(self, data: Data, size: int) -> None:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a stream writes bytes, not {type(data).__name__}")
+        self._write_buffer.append(data)
+        self._given += size
+
+    def _await_room(self) -> None:
+        """Have `resumeProducing` called when the transport takes more."""
+        transport = self.transport
+        if self._waiting:
+            transport.startWriting()
+            return
+        self._waiting = True
+        if isinstance(transport, (DirectTransport, TLSTransport)):
+            transport.wait_writable(self)
+            return
+        self._blocked = True  # a pull producer is asked at once, which is too early
+        transport.registerProducer(self, False)
+        self._blocked = False
+        transport.startWriting()
+
+    def pauseProducing(self) -> None:
+        """The transport's queue is full; called by the transport."""
+        self._blocked = True
+
+    def resumeProducing(self) -> None:
+        """The transport has room; called by the transport."""
+        if self._direct:
+            if self._blocked:
+                return
+        else:
+            self._blocked = False
+        self._flush()
+
+    def stopProducing(self) -> None:
+        """The transport is lost; `connectionLost` will say so."""
+
+    def _flush(self) -> None:
+        output = self._output
+        if output is not None and len(output):
+            failed = self._flush_direct(output) if self._direct else self._flush_pieces(output)
+            if failed is not None:
+                self.close(exc_info=failed)
+                return
+        self._written()
+
+    def _flush_direct(self, output: WriteBuffer) -> BaseException | None:
+        send = self.transport.writeSomeData
+        while len(output):
+            with output.peek(_PIECE) as view:
+                size = view.nbytes
+                taken = send(view)
+            if isinstance(taken, BaseException):
+                return taken
+            if taken:
+                output.advance(taken)
+                self._taken += taken
+            if taken < size:
+                self._await_room()
+                return None
+        return None
+
+    def _flush_pieces(self, output: WriteBuffer) -> BaseException | None:
+        while len(output) and not self._blocked and not self._closed:
+            with output.peek(_PIECE) as view:
+                piece = bytes(view)
+            output.advance(len(piece))
+            self._taken += len(piece)
+            self.transport.write(piece)
+        return None
+
+    def _written(self) -> None:
+        """Settle what waited for bytes that are gone by now."""
+        if not self._direct and self._blocked:
+            return
+        empty = not self._queued()
+        if empty and self._waiting:
+            self._waiting = False
+            self.transport.unregisterProducer()
+        writes = self._writes
+        if writes:
+            taken = self._taken
+            while writes and writes[0][0] <= taken:
+                _, future = writes.popleft()
+                if not future.done():
+                    future.set_result(None)
+        if empty and self._drain is not None:
+            drain, self._drain = self._drain, None
+            if not drain.done():
+                drain.set_result(None)
