@@ -119,6 +119,13 @@ class HouseTests(SynchronousTestCase):
             tree = ast.parse(path.read_bytes())
             self.assertTrue(not tree.body or ast.get_docstring(tree), str(path))
 
+    def test_readme(self) -> None:
+        """The README names every public module of Tornado's, as there or as not there yet."""
+        text = (ROOT / "README.rst").read_text()
+        for name in txtornado.__all__:
+            if name not in ("platform", "version", "version_info"):
+                self.assertIn(f"``{name}``", text)
+
     def test_unfinished_modules(self) -> None:
         """The README names as missing what is missing, and nothing else."""
         missing = unfinished()

@@ -297,6 +297,18 @@ class ResolverTests(ReactorTestCase):
         Resolver.configure("txtornado.netutil.ThreadedResolver", num_threads=2)
         self.assertIsInstance(Resolver(), ThreadedResolver)
 
+    async def test_callback(self) -> None:
+        """Tornado before 6.0 called back with the addresses."""
+        for resolver in (
+            BlockingResolver(),
+            DefaultLoopResolver(),
+            OverrideResolver(Resolver(), {}),
+        ):
+            self.addCleanup(resolver.close)
+            future = self.io_loop.asyncio_loop.create_future()
+            resolver.resolve("127.0.0.1", 80, callback=future.set_result)
+            self.assertEqual(await future, [(socket.AF_INET, ("127.0.0.1", 80))])
+
     async def test_closed_executor_resolver(self) -> None:
         """A closed resolver has shut its executor down, and says so when used."""
         executor = concurrent.futures.ThreadPoolExecutor(1)

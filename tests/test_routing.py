@@ -18,6 +18,7 @@ from txtornado.httputil import (
     HTTPServerRequest,
     RequestStartLine,
 )
+from txtornado.ioloop import IOLoop
 from txtornado.routing import (
     AnyMatches,
     DefaultHostMatches,
@@ -510,7 +511,9 @@ class TargetTests(SynchronousTestCase):
             delegate.finish()
             await asyncio.sleep(0)
 
-        asyncio.run(main())
+        loop = IOLoop(make_current=False)
+        self.addCleanup(loop.close)
+        loop.run_sync(main)
         self.assertEqual(calls, ["/a"])
 
     def test_function_and_malformed_form(self) -> None:

@@ -160,6 +160,25 @@ class HTTPServiceTests(ReactorTestCase):
         service.startService()
         self.assertEqual(await self.fetch(self.url(service)), "hello from 127.0.0.1")
 
+    async def test_stopped_before_it_listens(self) -> None:
+        """A port that opens only when the service has been stopped is closed at once."""
+
+        class SlowEndpoint:
+            def listen(self, factory: Any) -> defer.Deferred[Any]:
+                self.factory = factory
+                self.opened: defer.Deferred[Any] = defer.Deferred()
+                return self.opened
+
+        endpoint = SlowEndpoint()
+        service = await self.start(endpoint)
+        await service.stopService()
+        port = reactor.listenTCP(  # type: ignore[attr-defined]
+            0, endpoint.factory, interface="127.0.0.1"
+        )
+        endpoint.opened.callback(port)
+        self.assertEqual(service.ports, [])
+        self.assertTrue(port.disconnecting or port.disconnected)
+
     def fetch_later(self, url: str) -> Any:
         return asyncio.ensure_future(self.fetch(url))
 

@@ -417,7 +417,9 @@ class ProcessTests(FolderTestCase):
         port = free_port()
         files = AsyncHTTPSTestCase.default_ssl_options()
         listen = f"ssl:{port}:interface=127.0.0.1:privateKey={files['keyfile']}"
-        self.started(f"--listen={listen}:certKey={files['certfile']}", "app", "tap_sample:make_app")
+        listen += f":certKey={files['certfile']}"
+        _, url = self.started(f"--listen={listen}", "app", "tap_sample:make_app")
+        fetch(url)  # by then the other port is open, too
         context = ssl.create_default_context(cafile=files["certfile"])
         context.check_hostname = False
         with (

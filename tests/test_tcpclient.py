@@ -62,6 +62,13 @@ class ConnectTests(StreamTestCase):
         self.assertEqual(await stream.read_until_close(), b"hello 127.0.0.2\n")
         self.assertEqual(stream.max_buffer_size, 1000)
 
+    async def test_callback(self) -> None:
+        """Tornado before 6.0 called back with the stream."""
+        future = self.io_loop.asyncio_loop.create_future()
+        self.client().connect("127.0.0.1", self.serve(), callback=future.set_result)
+        stream = self.closing(await future)
+        self.assertEqual(await stream.read_until_close(), b"hello 127.0.0.1\n")
+
     async def test_source_port(self) -> None:
         """``source_port`` is the port that the peer sees."""
         port = self.serve()

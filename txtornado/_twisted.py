@@ -289,8 +289,10 @@ def _address(family: int, address: Any) -> Any:
 
 #: The most that one TLS record carries (RFC 8446, section 5.1).
 _RECORD = 16384
-#: How much is encrypted before the transport below is asked whether it keeps up.
-_TLS_PIECE = 1 << 18
+#: How much is encrypted before it is sent: no more than stays in the processor's cache.
+_TLS_PIECE = 1 << 16
+#: How much is encrypted at most before it is others' turn.
+_TLS_SHARE = 1 << 21
 
 
 class TLSTransport(TLSMemoryBIOProtocol):
@@ -378,25 +380,42 @@ class TLSTransport(TLSMemoryBIOProtocol):
             return 0
         if self._lostTLSConnection or self.disconnecting:
             return main.CONNECTION_LOST
-        size = len(data)
-        taken = 0
-        write = self._object.write
         try:
-            if size <= _RECORD:
-                taken = write(data)
+            if len(data) <= _RECORD and isinstance(data, (bytes, bytearray)):
+                try:
+                    taken = self._object.write(data)
+                except ssl.SSLWantReadError:
+                    return self._write_later(data)
+                transport.write(self._outgoing.read())
             else:
-                with memoryview(data) as view:
-                    while taken < size and self._outgoing.pending < _TLS_PIECE:
-                        with view[taken : taken + _TLS_PIECE] as piece:
-                            taken += write(piece)
-        except ssl.SSLWantReadError:  # a renegotiation is under way
-            self._bufferedWrite(bytes(memoryview(data)[taken:]))
-            taken = size
+                with memoryview(data) as view, view.cast("B") as octets:
+                    taken = self._encrypt(octets)
         except ssl.SSLError as e:
             self._tlsShutdownFinished(Failure(self._tlsConnection.translated(e)))
             return e
-        transport.write(self._outgoing.read())
         return taken if transport.failure is None else transport.failure
+
+    def _encrypt(self, octets: memoryview) -> int:
+        """Encrypt and send piece by piece, as long as the transport keeps up."""
+        write, outgoing, transport = self._object.write, self._outgoing, self.transport
+        taken, size = 0, min(octets.nbytes, _TLS_SHARE)
+        while taken < size and not transport.queued() and transport.failure is None:
+            end = min(size, taken + _TLS_PIECE)
+            while taken < end:
+                with octets[taken:end] as piece:
+                    try:
+                        taken += write(piece)
+                    except ssl.SSLWantReadError:
+                        return taken + self._write_later(octets[taken:])
+            transport.write(outgoing.read())
+        return taken
+
+    def _write_later(self, data: Any) -> int:
+        """A renegotiation is under way: Twisted's state machine writes it when that is over."""
+        if self._outgoing.pending:
+            self._flushSendBIO()
+        self._bufferedWrite(bytes(data))
+        return len(data)
 
     def wait_writable(self, producer: Any) -> None:
         self.transport.wait_writable(producer)

@@ -218,7 +218,7 @@ class IOLoop(Configurable):
         reactor = self._reactor
         if reactor is None:
             reactor = self._reactor = self._make_reactor()
-        if not reactor.running and not self._began and self._turns_asyncio():
+        if not _reactors.is_started(reactor) and not self._began and self._turns_asyncio():
             self._begin()
         return reactor
 
@@ -257,7 +257,7 @@ class IOLoop(Configurable):
 
         forget_stale_running_loop()
         reactor = self._reactor
-        if reactor is not None and not reactor.running and not self._reactor_polls:
+        if reactor is not None and not self._reactor_polls and not _reactors.is_started(reactor):
             self._begin()
         try:
             with _reactors.wake_on_signals(reactor):

@@ -114,6 +114,9 @@ class HTTPService(Service):
         return endpoint.listen(self.server)
 
     def _listens(self, port: IListeningPort) -> None:
+        if not self._listening:  # it took so long that the service was stopped
+            _stop_listening(port)
+            return
         self.ports.append(port)
         gen_log.info("serving on %s", _described(port.getHost()))
 

@@ -20,6 +20,7 @@ from txtornado.concurrent import as_future
 from txtornado.ioloop import IOLoop
 from txtornado.iostream import IOStream
 from txtornado.netutil import Resolver
+from txtornado.netutil._resolvers import takes_callback
 from txtornado.util import TimeoutError
 
 __all__ = ["TCPClient"]
@@ -199,6 +200,7 @@ class TCPClient:
         if self._own_resolver:
             self.resolver.close()
 
+    @takes_callback
     async def connect(
         self,
         host: str,

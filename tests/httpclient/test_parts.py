@@ -190,9 +190,9 @@ class CheckTests(unittest.TestCase):
         with self.assertRaisesRegex(NotImplementedError, "proxy_host"):
             check_request(request, unsupported=("proxy_host",))
         check_request(request)
-        with self.assertRaisesRegex(ValueError, "auth_mode 'digest'"):
-            self.check(auth_username="me", auth_mode="digest")
-        check_request(proxy("http://example.com/", auth_mode="digest"), auth_modes=("digest",))
+        with self.assertRaisesRegex(ValueError, "auth_mode 'ntlm'"):
+            self.check(auth_username="me", auth_mode="ntlm")
+        self.check(auth_username="me", auth_mode="digest")
 
 
 class RedirectTests(unittest.TestCase):

@@ -29,7 +29,7 @@ class ClientTestCase(ReactorTestCase):
     implementation: type[QueuedHTTPClient] = SimpleAsyncHTTPClient
     keeps_connections = False
     callback_error: type[Exception] = HTTPStreamClosedError
-    timeout = 5
+    timeout = 30
 
     def client(self, **kwargs) -> QueuedHTTPClient:
         client = self.implementation(force_instance=True, **kwargs)
@@ -329,6 +329,56 @@ class CallbackTests(ClientTestCase):
             log = ExpectLog(app_log, "Uncaught exception", required=not self.keeps_connections)
             with self.subTest(kind), log, self.assertRaises(self.callback_error):
                 await self.get(OK, **{kind: fail})
+
+
+class DigestTests(ClientTestCase):
+    """auth_mode="digest"."""
+
+    def script(self, connection: Scripted) -> None:
+        request, connection.data = connection.data, b""
+        self.requests.append(request)
+        if b"Authorization: Digest " in request and self.accepts:
+            connection.reply(OK)
+        else:
+            connection.reply(
+                b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n"
+                b'WWW-Authenticate: Basic realm="x"\r\n'
+                b'WWW-Authenticate: Digest realm="test", qop="auth", nonce="abc"\r\n\r\nno'
+            )
+
+    def setUp(self) -> None:
+        self.requests: list[bytes] = []
+        self.accepts = True
+
+    async def test_answered(self) -> None:
+        """A challenge is answered, and callbacks hear of the last response only."""
+        url = await self.serve(self.script)
+        lines = []
+        response = await self.client().fetch(
+            url + "/x?y", auth_username="me", auth_password="secret", auth_mode="digest",
+            header_callback=lines.append,
+        )  # fmt: skip
+        self.assertEqual(response.body, b"hello")
+        self.assertEqual(lines[0], "HTTP/1.1 200 OK\r\n")
+        first, second = self.requests
+        self.assertNotIn(b"Authorization", first)
+        self.assertIn(b'Digest username="me", realm="test", nonce="abc", uri="/x?y"', second)
+        self.assertNotIn(b"secret", second)
+
+    async def test_refused(self) -> None:
+        """An answer that is refused is not given again."""
+        self.accepts = False
+        url = await self.serve(self.script)
+        response = await self.client().fetch(
+            url, auth_username="me", auth_password="no", auth_mode="digest", raise_error=False
+        )
+        self.assertEqual((response.code, response.body, len(self.requests)), (401, b"no", 2))
+
+    async def test_no_credentials(self) -> None:
+        """Without credentials the challenge is the response."""
+        url = await self.serve(self.script)
+        response = await self.client().fetch(url, auth_mode="digest", raise_error=False)
+        self.assertEqual((response.code, len(self.requests)), (401, 1))
 
 
 class LimitTests(ClientTestCase):

@@ -41,6 +41,10 @@ class LimitTests(simple.LimitTests):
     callback_error = ZeroDivisionError
 
 
+class DigestTests(simple.DigestTests):
+    implementation = TreqAsyncHTTPClient
+
+
 class EndTests(simple.EndTests):
     implementation = TreqAsyncHTTPClient
     keeps_connections = True
@@ -204,11 +208,11 @@ class BuildingTests(simple.ClientTestCase):
         response = await client.treq.get(url)
         self.assertEqual(await response.content(), b"hello")
 
-    async def test_digest(self) -> None:
+    async def test_unsupported(self) -> None:
         """What is not supported is refused by name."""
         for name in ("auth_mode", "proxy_auth_mode"):
             with self.assertRaisesRegex(ValueError, name):
-                await self.get(OK, **{name: "digest"})
+                await self.get(OK, **{name: "ntlm"})
 
 
 class Proxy(Protocol):

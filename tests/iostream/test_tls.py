@@ -189,9 +189,11 @@ class HandshakeTests(StreamTestCase):
         consumer = Consumer()
         server.set_consumer(consumer)
         server.pause_reading()
-        await client.write(b"waits")
         await client.wait_for_handshake()
         await server.wait_for_handshake()
+        await client.write(b"waits")
+        await asyncio.sleep(0)
+        self.assertTrue(server._paused)
         self.assertEqual(consumer.data, b"")
         received = self.io_loop.asyncio_loop.create_future()
         server.set_consumer(None)
@@ -421,6 +423,35 @@ class EndTests(TLSPair, StreamTestCase):
             await server.read_until_close()
         self.assertIsInstance(caught.exception.real_error, ssl.SSLError)
         self.assertFalse(await renegotiated)
+
+    async def test_write_during_a_renegotiation(self) -> None:
+        """What TLS cannot take at the moment goes out in its turn as soon as it can."""
+        for size in (1000, 100_000):
+            server, client = await self.pair()
+            tls = server.transport
+
+            class Busy:
+                """Has to read before the second record can be written."""
+
+                calls = 0
+
+                def write(self, data: bytes) -> int:
+                    self.calls += 1
+                    if self.calls == 2:
+                        raise ssl.SSLWantReadError
+                    return tls.getHandle().ssl_object.write(data)
+
+            tls._object = Busy()
+            first = os.urandom(size) if size > 16384 else b""
+            if not first:
+                Busy.calls = 1
+            sent = first + os.urandom(1000)
+            server.write(sent)
+            self.assertTrue(tls._appSendBuffer)
+            tls._object = tls.getHandle().ssl_object
+            await client.write(b"the peer's turn is over")
+            await server.read_bytes(23)
+            self.assertEqual(await client.read_bytes(len(sent)), sent)
 
 
 class OpenSSLTests(StreamTestCase):

@@ -515,6 +515,34 @@ class ElsewhereTests(ReactorTestCase):
         self.assertEqual((await request(app, "/b").done()).code, 404)
 
 
+class PathTests(Folder, SynchronousTestCase):
+    """The short ways to a path come to the same as the long ones."""
+
+    @given(st.text(st.sampled_from("ab.-_/~ é%\\"), max_size=12))
+    def test_join(self, path: str) -> None:
+        """A path is joined as `os.path` does it, plain or not."""
+        expected = os.path.abspath(os.path.join("/srv/x", path))
+        self.assertEqual(files.join("/srv/x", path), expected)
+        self.assertEqual(files.join("/srv/x/", path), expected)
+
+    def test_real_path(self) -> None:
+        """Links are resolved as `os.path.realpath` does it, with and without ``/proc``."""
+        os.symlink(self.root, os.path.join(self.base, "link"))
+        os.symlink("a.txt", os.path.join(self.root, "relative"))
+        os.symlink("missing", os.path.join(self.root, "dangling"))
+        for way in (files._O_PATH, 0):
+            self.patch(files, "_O_PATH", way)
+            for name in ("link/a.txt", "link/relative", "link/dangling", "link/dir/../a.txt", "x"):
+                path = os.path.join(self.base, name)
+                self.assertEqual(files.real_path(path), os.path.realpath(path))
+
+    def test_prefix(self) -> None:
+        """A folder's prefix ends in one separator; a relative one follows the working folder."""
+        self.assertEqual(files.prefix_of("/"), "/")
+        self.assertEqual(files.prefix_of("/a/../b//"), "/b/")
+        self.assertEqual(files.prefix_of("b"), os.path.join(os.getcwd(), "b", ""))
+
+
 class ContentCacheTests(Folder, SynchronousTestCase):
     """The memory of small files."""
 

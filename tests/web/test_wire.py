@@ -190,6 +190,46 @@ class SameTests(WireTestCase):
             self.assertIn(words, connection.received())
 
 
+class PlainStaticTests(WireTestCase):
+    """Static files, sent from memory or otherwise."""
+
+    def test_same(self) -> None:
+        """A file comes with the same headers whichever way it is sent."""
+
+        class Hooked(StaticFileHandler):
+            def set_extra_headers(self, path: str) -> None:
+                pass
+
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "f.txt")
+        with open(path, "w") as file:
+            file.write("content")
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+        app = Application(
+            [
+                ("/s/(.*)", StaticFileHandler, {"path": folder}),
+                ("/h/(.*)", Hooked, {"path": folder}),
+            ]
+        )
+        for request in (
+            b"GET /X/f.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /X/f.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            b"GET /X/f.txt HTTP/1.0\r\n\r\n",
+            b"HEAD /X/f.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /X/f.txt?v=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ):
+            answers = []
+            for prefix in (b"h", b"s", b"s"):  # the second one may have filled the memory
+                connection = self.serve(app).connect()
+                connection.send(request.replace(b"X", prefix))
+                answer = DATE.sub(b"Date: today", connection.received())
+                answers.append(re.sub(rb"Expires: [^\r]*", b"Expires: then", answer))
+            self.assertEqual(answers[0], answers[1])
+            self.assertEqual(answers[0], answers[2])
+            self.assertIn(b"\r\nEtag: ", answers[0])
+
+
 class StreamedTests(WireTestCase):
     """Bodies in pieces, over the wire."""
 

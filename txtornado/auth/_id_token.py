@@ -48,7 +48,7 @@ async def verified(
     algorithm = header.get("alg")
     if algorithm not in _allowed(provider):
         raise AuthError("the token is signed in a way that is not accepted", code="forged")
-    for key in await provider.keys(mixin, header.get("kid")):
+    for key in await provider.keys(mixin, header.get("kid"), algorithm):
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,

@@ -50,7 +50,7 @@ class Provider:
         self.issuer = issuer
         self.description: dict[str, Any] = {}
         self._described: float | None = None
-        self._keys: list[Any] = []
+        self._keys: list[dict[str, Any]] = []
         self._keys_fetched: float | None = None
 
     async def describe(self, mixin: AuthBase) -> Mapping[str, Any]:
@@ -83,10 +83,10 @@ class Provider:
                     f"{host_of(self.issuer)} gives no https address as {name}", code="bad_response"
                 )
 
-    async def keys(self, mixin: AuthBase, kid: str | None) -> list[Any]:
+    async def keys(self, mixin: AuthBase, kid: object, algorithm: str) -> list[Any]:
         """The keys that may have signed a token: those named ``kid``, or all if that is None.
 
-        Each is a ``jwt.PyJWK``.
+        Each is a ``jwt.PyJWK`` for ``algorithm``.
 
         Raises:
             AuthError: there is none, or the keys could not be fetched.
@@ -94,43 +94,41 @@ class Provider:
         age = self._keys_age()
         if age is None or age > _KEYS_AGE:
             await self._fetch_keys(mixin)
-        found = self._named(kid)
+        found = self._named(kid, algorithm)
         age = self._keys_age()
         if not found and (age is None or age >= _KEYS_PAUSE):
             await self._fetch_keys(mixin)
-            found = self._named(kid)
+            found = self._named(kid, algorithm)
         if not found:
-            raise AuthError(
-                "the id_token is signed with a key the provider does not have", code="forged"
-            )
+            raise AuthError("the token is signed with a key the provider does not have", code="forged")
         return found
 
     def _keys_age(self) -> float | None:
         return None if self._keys_fetched is None else time.monotonic() - self._keys_fetched
 
-    def _named(self, kid: str | None) -> list[Any]:
-        return [key for key in self._keys if kid is None or key.key_id == kid]
+    def _named(self, kid: object, algorithm: str) -> list[Any]:
+        jwt = need("jwt")
+        found = []
+        for row in self._keys:
+            if (kid is None or row.get("kid") == kid) and row.get("alg", algorithm) == algorithm:
+                try:
+                    found.append(jwt.PyJWK(row, algorithm=algorithm))
+                except (jwt.PyJWTError, ValueError, TypeError):
+                    continue  # of another kind
+        return found
 
     async def _fetch_keys(self, mixin: AuthBase) -> None:
-        jwt = need("jwt")
         url = (await self.describe(mixin))["jwks_uri"]
         rows = json_object(url, await fetch(mixin, url)).get("keys")
         if not isinstance(rows, list) or len(rows) > _MOST_KEYS:
             raise AuthError(f"{host_of(url)} did not answer with keys", code="bad_response")
-        keys = []
-        for row in rows:
-            # Secret keys are nobody's to publish: a token signed with one proves nothing.
-            if (
-                not isinstance(row, dict)
-                or row.get("kty") == "oct"
-                or row.get("use", "sig") != "sig"
-            ):
-                continue
-            try:
-                keys.append(jwt.PyJWK(row))
-            except (jwt.PyJWTError, ValueError, TypeError):
-                continue  # of a kind that is not known here
-        self._keys, self._keys_fetched = keys, time.monotonic()
+        # Secret keys are nobody's to publish: a token signed with one proves nothing.
+        self._keys = [
+            row
+            for row in rows
+            if isinstance(row, dict) and row.get("kty") != "oct" and row.get("use", "sig") == "sig"
+        ]
+        self._keys_fetched = time.monotonic()
 
 
 def provider_of(mixin: AuthBase, issuer: str) -> Provider:

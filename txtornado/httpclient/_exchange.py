@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from txtornado.concurrent import as_future
+from txtornado.httpclient._digest import find_challenge
 from txtornado.httpclient._redirect import is_redirect
 from txtornado.httpclient._request import HTTPRequest
 from txtornado.httpclient._target import Target
@@ -26,7 +27,9 @@ class Exchange:
         reason: its reason phrase.
         headers: its headers.
         chunks: its body, unless a ``streaming_callback`` has it.
-        follow: whether it is a redirect to be followed, of which no callback hears.
+        follow: whether another request comes after it, so that no callback hears of this one: it
+            is a redirect, or a challenge to authenticate.
+        challenge: the parameters of such a challenge.
         stage: what is being done, in words for an error message.
         started: when it began, on the loop's clock.
         connected: when the connection stood.
@@ -41,6 +44,7 @@ class Exchange:
         self.target = target
         self.chunks: list[bytes] = []
         self.follow = False
+        self.challenge: dict[str, str] | None = None
         self.stage = "connecting"
         self.started = self.connected = 0.0
 
@@ -66,7 +70,9 @@ class Exchange:
         self.reason = reason
         self.headers = headers
         request = self.request
-        self.follow = bool(
+        if code == 401 and request.auth_mode == "digest" and self._has_answer():
+            self.challenge = find_challenge(headers)
+        self.follow = self.challenge is not None or bool(
             request.follow_redirects
             and (request.max_redirects or 0) > 0
             and is_redirect(code, headers)
@@ -76,6 +82,11 @@ class Exchange:
             for name, value in headers.get_all():
                 request.header_callback(f"{name}: {value}\r\n")
             request.header_callback("\r\n")
+
+    def _has_answer(self) -> bool:
+        known = self.target.username is not None or self.request.auth_username is not None
+        # One that has an answer already was refused.
+        return known and "Authorization" not in self.request.headers
 
     def body_received(self, chunk: bytes) -> Awaitable[None] | None:
         """A part of the body is there; the next one is to wait for what is returned."""

@@ -19,7 +19,9 @@ _LINE_END = re.compile(r"[\r\n\0]")
 
 
 def check_request(
-    request: HTTPRequest, unsupported: Iterable[str] = (), auth_modes: Container[str] = ("basic",)
+    request: HTTPRequest,
+    unsupported: Iterable[str] = (),
+    auth_modes: Container[str] = ("basic", "digest"),
 ) -> None:
     """Refuse what a client cannot do, and what is probably a mistake.
 
@@ -99,6 +101,8 @@ def _text(value: str | bytes) -> str:
 
 
 def _authenticate(headers: HTTPHeaders, request: HTTPRequest, target: Target) -> None:
+    if request.auth_mode == "digest":
+        return  # the server is asked for a challenge first
     if target.username is not None:
         username, password = target.username, target.password
     elif request.auth_username is not None:

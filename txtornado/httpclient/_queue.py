@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from txtornado.httpclient._client import AsyncHTTPClient
+from txtornado.httpclient._digest import with_authorization
 from txtornado.httpclient._errors import HTTPStreamClosedError, HTTPTimeoutError
 from txtornado.httpclient._exchange import Exchange
 from txtornado.httpclient._redirect import redirected
@@ -108,10 +109,7 @@ class Job:
             async with asyncio.timeout(None if limit is None else limit - queued) as timer:
                 while exchange is None or exchange.follow:
                     if exchange is not None:
-                        request = redirected(
-                            request, exchange.target, self.url, exchange.code, exchange.headers
-                        )
-                        self.url = request.url
+                        request = self._next_request(request, exchange)
                     exchange = self.client.new_exchange(request, parse_target(self.url))
                     await self._exchange(exchange)
         except TimeoutError:
@@ -120,6 +118,14 @@ class Job:
             stage = "connecting" if exchange is None else exchange.stage
             raise HTTPTimeoutError(f"Timeout during request: {stage} after {limit:g} s") from None
         return self._response(exchange, queued)
+
+    def _next_request(self, request: HTTPRequest, exchange: Exchange) -> HTTPRequest:
+        target = exchange.target
+        if exchange.challenge is not None:
+            return with_authorization(request, target, exchange.challenge)
+        request = redirected(request, target, self.url, exchange.code, exchange.headers)
+        self.url = request.url
+        return request
 
     async def _exchange(self, exchange: Exchange) -> None:
         self.started = exchange.started = self.loop.asyncio_loop.time()

@@ -55,7 +55,10 @@ def redirected(
     if destination.origin != target.origin:
         _drop(follower.headers, _OF_THE_ORIGIN)
         follower.auth_username = follower.auth_password = None
-    elif destination.username is None and target.username is not None:
+        return follower
+    if request.auth_mode == "digest":
+        _drop(follower.headers, ("Authorization",))  # it was for the other URL
+    if destination.username is None and target.username is not None:
         follower.auth_username, follower.auth_password = target.username, target.password
     return follower
 

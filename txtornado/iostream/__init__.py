@@ -8,7 +8,7 @@ Sources: Tornado 2.3's documentation, chapter 3.2; Tornado 6's ``tornado.iostrea
 """
 
 from txtornado.iostream._base import BaseIOStream
-from txtornado.iostream._buffers import WriteBuffer as _StreamBuffer
+from txtornado.iostream._buffers import WriteBuffer
 from txtornado.iostream._errors import (
     StreamBufferFullError,
     StreamClosedError,
@@ -26,8 +26,11 @@ __all__ = [
     "StreamBufferFullError",
     "StreamClosedError",
     "UnsatisfiableReadError",
-    "_StreamBuffer",
+    "doctests",
 ]
+
+#: Tornado's name for it, which its test suite looks for.
+_StreamBuffer = WriteBuffer
 
 
 def doctests() -> object:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import os
 import socket
-from collections.abc import Awaitable
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar, cast
 
 from txtornado._twisted import stop_watching_configuration
-from txtornado.concurrent import as_future, dummy_executor
+from txtornado.concurrent import as_future, dummy_executor, with_callback
 from txtornado.ioloop import IOLoop
 from txtornado.netutil._sockets import is_valid_ip
 from txtornado.util import Configurable
@@ -26,6 +27,19 @@ __all__ = [
 ]
 
 AddressList = list[tuple[int, Any]]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def takes_callback(method: _Method) -> _Method:
+    """Let a method take the ``callback`` of Tornado before 6.0: called with the result."""
+
+    @functools.wraps(method)
+    def wrapper(*args: Any, callback: Callable[[Any], Any] | None = None, **kwargs: Any) -> Any:
+        answer = method(*args, **kwargs)
+        return answer if callback is None else with_callback(as_future(answer), callback)
+
+    return cast(_Method, wrapper)
 
 
 class Resolver(Configurable):
@@ -76,6 +90,7 @@ def _lookup(host: str, port: int, family: int = socket.AF_UNSPEC) -> AddressList
 class DefaultLoopResolver(Resolver):
     """Asks the asyncio loop, which asks the system in a thread (Tornado 6.2)."""
 
+    @takes_callback
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
@@ -87,6 +102,7 @@ class DefaultLoopResolver(Resolver):
 class DefaultExecutorResolver(Resolver):
     """Asks the system in a thread of the loop's executor (Tornado 5.0)."""
 
+    @takes_callback
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
@@ -118,6 +134,7 @@ class ExecutorResolver(Resolver):
         if self.close_executor and executor is not None:
             executor.shutdown()
 
+    @takes_callback
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[AddressList]:
@@ -180,6 +197,7 @@ class OverrideResolver(Resolver):
     def close(self) -> None:
         self.resolver.close()
 
+    @takes_callback
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[AddressList]:
@@ -230,6 +248,7 @@ class TwistedResolver(Resolver):
             stop_watching_configuration(self._client)
         self._client = self._made = self._made_for = None
 
+    @takes_callback
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:

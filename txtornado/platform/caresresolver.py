@@ -15,6 +15,7 @@ import pycares
 
 from txtornado.ioloop import IOLoop
 from txtornado.netutil import Resolver, is_valid_ip
+from txtornado.netutil._resolvers import takes_callback
 
 __all__ = ["CaresResolver"]
 
@@ -71,6 +72,7 @@ class CaresResolver(Resolver):
 
     # -- resolving ----------------------------------------------------------------------
 
+    @takes_callback
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[tuple[int, Any]]:

@@ -35,14 +35,17 @@ class ReactorTestCase(TestCase):
 
     io_loop: IOLoop
 
-    def __init__(self, methodName: str = "runTest") -> None:
-        super().__init__(methodName)  # type: ignore[no-untyped-call]
-        for name in dict.fromkeys(("setUp", methodName, "tearDown")):
+    def _wrap_methods(self) -> None:
+        """Put wrappers before the methods that trial is about to look up on this instance.
+
+        Not earlier than that: trial finds a single test by comparing methods.
+        """
+        if "_set_up" in self.__dict__:
+            return  # it was run before
+        for name in dict.fromkeys(("setUp", self._testMethodName, "tearDown")):
             method = getattr(self, name, None)
             if inspect.iscoroutinefunction(method):
                 setattr(self, name, _as_twisted_method(method))
-        # trial looks both up on the instance.
-        self._set_up = False
         for name, wrapper in (("setUp", self._noting_success), ("tearDown", self._leaving_clean)):
             setattr(self, name, functools.partial(wrapper, getattr(self, name)))
 
@@ -54,6 +57,7 @@ class ReactorTestCase(TestCase):
 
     def run(self, result: Any) -> Any:  # type: ignore[override]
         """Run the test; `io_loop` is the current loop meanwhile."""
+        self._wrap_methods()
         self.io_loop = IOLoop.current()
         self._tasks_before = asyncio.all_tasks(self.io_loop.asyncio_loop)
         self._set_up = False

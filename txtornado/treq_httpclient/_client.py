@@ -1,5 +1,6 @@
 """`TreqAsyncHTTPClient`: its settings and its pool."""
 
+from collections.abc import Callable
 from typing import Any
 
 import treq.client
@@ -11,6 +12,7 @@ from txtornado.httpclient import HTTPRequest
 from txtornado.httpclient._head import check_request
 from txtornado.httpclient._queue import QueuedHTTPClient
 from txtornado.httpclient._target import Target
+from txtornado.ioloop import IOLoop
 from txtornado.netutil import OverrideResolver, Resolver
 from txtornado.tcpclient import TCPClient
 from txtornado.treq_httpclient._exchange import TreqExchange
@@ -30,6 +32,20 @@ OF_THE_CONNECTION = (
     "proxy_password",
     "expect_100_continue",
 )
+
+
+class _Clock:
+    """The only part of a reactor that a pool uses, on the loop itself.
+
+    A pool sets and cancels a timer of minutes with every request.  asyncio soon forgets timers
+    that are cancelled; Twisted's reactor on asyncio keeps them until the next one goes off.
+    """
+
+    def __init__(self, loop: IOLoop) -> None:
+        self._loop = loop
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: Any) -> Any:
+        return self._loop.call_later(delay, callable, *args)
 
 
 class TreqAsyncHTTPClient(QueuedHTTPClient):
@@ -73,7 +89,7 @@ class TreqAsyncHTTPClient(QueuedHTTPClient):
         self.agent = agent
         self._owns_pool = pool is None
         if pool is None:
-            pool = HTTPConnectionPool(self.io_loop.reactor, persistent=True)
+            pool = HTTPConnectionPool(_Clock(self.io_loop), persistent=True)
             pool.maxPersistentPerHost = max_clients
             # Whether a request may be sent again is decided in the exchange.
             pool.retryAutomatically = False
@@ -110,9 +126,8 @@ class TreqAsyncHTTPClient(QueuedHTTPClient):
     def check_request(self, request: HTTPRequest) -> None:
         unsupported = () if self.agent is None else OF_THE_CONNECTION
         check_request(request, unsupported)
-        for name in ("auth_mode", "proxy_auth_mode"):
-            if getattr(request, name) not in (None, "basic"):
-                raise ValueError(f"unsupported {name} {getattr(request, name)!r}")
+        if request.proxy_auth_mode not in (None, "basic"):
+            raise ValueError(f"unsupported proxy_auth_mode {request.proxy_auth_mode!r}")
 
     def new_exchange(self, request: HTTPRequest, target: Target) -> TreqExchange:
         return TreqExchange(self, request, target)

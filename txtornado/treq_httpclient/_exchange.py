@@ -155,6 +155,10 @@ class TreqExchange(Exchange):
         if isinstance(transport, StreamTransport):
             self._transport = transport
             transport.scanner = self._scanner
+        else:
+            # Somebody else's connection: nobody sees an interim response there.
+            self._scanner = None
+            self._interim(100)
 
     def _may_retry(self) -> bool:
         """Whether the request went over a kept connection that the server had just given up."""

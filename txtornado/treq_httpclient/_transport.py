@@ -118,7 +118,6 @@ class StreamTransport:
         self.protocol = protocol
         self.error: BaseException | None = None
         self._producer: Any = None
-        self._lost = False
 
     def start(self) -> None:
         """Let bytes through."""
@@ -137,10 +136,15 @@ class StreamTransport:
         self.protocol.dataReceived(data)
 
     def stream_closed(self, error: BaseException | None) -> None:
-        if not self._lost:
-            self._lost = True
-            self.error = self.error or error
-            self.protocol.connectionLost(Failure(error or ConnectionDone()))
+        if self.disconnecting:
+            # Protocols do not expect to hear of it while they are asking for it.
+            self.stream.io_loop.add_callback(self._lost, error)
+        else:
+            self._lost(error)
+
+    def _lost(self, error: BaseException | None) -> None:
+        self.error = self.error or error
+        self.protocol.connectionLost(Failure(error or ConnectionDone()))
 
     # ITransport
 
@@ -177,9 +181,6 @@ class StreamTransport:
     def abortConnection(self) -> None:
         self.disconnecting = True
         self.stream.close()
-        if not self._lost:
-            # A stream does not tell its consumer what that has done itself; protocols wait for it.
-            self.stream.io_loop.asyncio_loop.call_soon(self.stream_closed, None)
 
     def getPeer(self) -> Any:
         return getattr(self.stream.transport, "getPeer", lambda: None)()

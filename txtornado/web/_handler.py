@@ -68,6 +68,8 @@ class RequestHandler(Identity, Pages):
     _finished = False
     _auto_finish = True
     _headers_written = False
+    #: Whether the etag was set and compared before the end of the response.
+    _conditions_checked = False
     _transforms: Iterable[OutputTransform] = ()
     _body_error: str | None = None
     _body_received: Future[None] | None = None
@@ -78,6 +80,8 @@ class RequestHandler(Identity, Pages):
     _sent_plain: tuple[str | None, int] | None = None
     #: The content type of what was written, as long as `_headers` are not made.
     _plain_type: str | None = None
+    #: Lines of further headers, likewise.
+    _plain_more = ""
     _write_buffer: list[bytes]
     _status_code: int
     _reason: str
@@ -191,6 +195,8 @@ class RequestHandler(Identity, Pages):
         if "_headers" in self.__dict__:
             del self.__dict__["_headers"]
         self._plain_type = None
+        if self._plain_more:
+            self._plain_more = ""
         self.set_default_headers()
         self._write_buffer = []
         self._status_code = 200

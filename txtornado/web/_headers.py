@@ -76,17 +76,22 @@ _plain_heads = _PlainHeads()
 
 
 def plain_response(
-    body: bytes, etag: str | None, content_type: str | None, cookies: Iterable[str] | None
+    body: bytes,
+    etag: str | None,
+    content_type: str | None,
+    cookies: Iterable[str] | None,
+    more: str = "",
 ) -> bytes:
     """A whole response: 200, with the headers that every response starts with.
 
-    What the arguments name comes in where it would in `HTTPHeaders`.
+    What the arguments name comes in where it would in `HTTPHeaders`; ``more`` are lines.
     """
     second = int(time.time())
     if second != _plain_heads.second:
         _plain_heads.clear()
         _plain_heads.second = second
-    more = "" if etag is None else f"Etag: {etag}\r\n"
+    if etag is not None:
+        more += f"Etag: {etag}\r\n"
     more += f"Content-Length: {len(body)}\r\n"
     if cookies is not None:
         more += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies])
@@ -112,6 +117,9 @@ class LazyHeaders:
         headers = handler.__dict__["_headers"] = default_headers()
         if handler._plain_type is not None:
             headers["Content-Type"] = handler._plain_type
+        for line in handler._plain_more.splitlines():
+            name, _, value = line.partition(": ")
+            headers[name] = value
         if handler._sent_plain is not None:
             etag, length = handler._sent_plain
             if etag is not None:

@@ -32,7 +32,11 @@ def complete_headers(handler: RequestHandler) -> None:
         RuntimeError: there is a body, and the status allows none.
     """
     status = handler._status_code
-    if status == 200 and handler.request.method in ("GET", "HEAD"):
+    if (
+        status == 200
+        and handler.request.method in ("GET", "HEAD")
+        and not handler._conditions_checked
+    ):
         hooks = type(handler)
         if (
             hooks.set_etag_header is _ours.set_etag_header
@@ -77,8 +81,10 @@ def send_plain(handler: RequestHandler) -> bool:
         or hooks.flush is not _ours.flush
     ):
         return False
-    if wants_etag := request.method == "GET":
-        if (
+    wants_etag = False
+    if request.method == "GET":
+        wants_etag = not handler._conditions_checked
+        if wants_etag and (
             hooks.compute_etag is not _ours.compute_etag
             or hooks.set_etag_header is not _ours.set_etag_header
             or hooks.check_etag_header is not _ours.check_etag_header
@@ -95,7 +101,8 @@ def send_plain(handler: RequestHandler) -> bool:
     body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
     etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"' if wants_etag else None
     cookies = None if handler._new_cookies is None else handler._new_cookies.values()
-    if not write_encoded(plain_response(body, etag, handler._plain_type, cookies)):
+    response = plain_response(body, etag, handler._plain_type, cookies, handler._plain_more)
+    if not write_encoded(response):
         return False
     handler._headers_written = True
     handler._write_buffer = []

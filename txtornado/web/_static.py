@@ -18,6 +18,7 @@ from txtornado.log import gen_log
 from txtornado.web import _execution, _staticfiles
 from txtornado.web._errors import HTTPError
 from txtornado.web._handler import RequestHandler
+from txtornado.web._headers import convert_value
 from txtornado.web._ranges import Range, parse_date, range_applies, requested_range
 from txtornado.web._staticfiles import ContentCache, Stamp, VersionCache, stamp_of
 from txtornado.web._urls import is_protocol_relative
@@ -114,7 +115,10 @@ class StaticFileHandler(RequestHandler):
     def _respond(self, include_body: bool) -> _execution.Rest | None:
         """Set status and headers, write the body if it is at hand, else return the writing."""
         self.modified = self.get_modified_time()
+        if include_body and self._is_plain() and self._write_plain():
+            return None
         self.set_headers()
+        self._conditions_checked = True
         if self.should_return_304():
             self.set_status(304)
             return None
@@ -123,8 +127,50 @@ class StaticFileHandler(RequestHandler):
         if wanted is None:
             return None
         start, end = wanted
-        self.set_header("Content-Length", (size if end is None else end) - (start or 0))
-        return self._write_body(start, end, size) if include_body else None
+        if include_body:
+            return self._write_body(start, end, size)
+        self.set_header("Content-Length", _length(start, end, size))
+        return None
+
+    def _is_plain(self) -> bool:
+        """Whether a whole file is wanted, unconditionally, and no hook has a say in it."""
+        request, cls = self.request, type(self)
+        headers = request.headers
+        return not (
+            request.method != "GET"
+            or request.query
+            or self._transforms
+            or self.precompressed
+            or "_headers" in self.__dict__
+            or "If-None-Match" in headers
+            or "If-Modified-Since" in headers
+            or "Range" in headers
+            or cls.set_headers is not _ours.set_headers
+            or cls.set_extra_headers is not _ours.set_extra_headers
+            or cls.set_header is not _ours.set_header
+            or cls.set_etag_header is not _ours.set_etag_header
+            or cls.check_etag_header is not _ours.check_etag_header
+            or cls.compute_etag is not _ours.compute_etag
+            or cls.should_return_304 is not _ours.should_return_304
+            or cls.get_cache_time is not _ours.get_cache_time
+            or cls.get_content_size is not _ours.get_content_size
+            or cls.flush is not _ours.flush
+            or not self._reads_files()
+        )
+
+    def _write_plain(self) -> bool:
+        """Write a file that is in memory, without making headers; False if it is not."""
+        assert self.absolute_path is not None
+        content = _contents.get(self.absolute_path, stamp_of(self._stat()))
+        etag = self.compute_etag()
+        if content is None or etag is None or self.modified is None:
+            return False
+        self._plain_type = convert_value(self.get_content_type())
+        date = _http_date(self.modified)
+        self._plain_more = f"Accept-Ranges: bytes\r\nEtag: {etag}\r\nLast-Modified: {date}\r\n"
+        self._conditions_checked = True
+        self.write(content)
+        return True
 
     def _range(self, size: int) -> tuple[int | None, int | None] | None:
         """The part to serve; None when it cannot be satisfied (and a 416 is set)."""
@@ -149,9 +195,11 @@ class StaticFileHandler(RequestHandler):
         path = self.absolute_path
         assert path is not None
         if not self._reads_files():
+            self.set_header("Content-Length", _length(start, end, size))
             content = self.get_content(path, start, end)
             return self._write_chunks(iter([content] if isinstance(content, bytes) else content))
         if size > _contents.max_file:
+            self.set_header("Content-Length", _length(start, end, size))
             chunks = self.get_content(path, start, end)
             return self._write_chunks_from_thread(chunks)
         content = _contents.get(path, stamp_of(self._stat()))
@@ -168,7 +216,8 @@ class StaticFileHandler(RequestHandler):
         await self.flush()
 
     def _write_part(self, content: bytes, start: int | None, end: int | None) -> None:
-        content = content[start:end]
+        if end is not None or start is not None:
+            content = content[start:end]
         # The file may have changed since it was measured.
         self.set_header("Content-Length", len(content))
         self.write(content)
@@ -202,17 +251,19 @@ class StaticFileHandler(RequestHandler):
 
     def _version_takes_time(self) -> bool:
         """Whether the version is yet to be hashed from a file that takes long to read."""
-        cls = type(self)
-        if getattr(cls.get_content_version, "__func__", None) is not _our_get_content_version:
-            return False
-        if not self._reads_files() or cls.compute_etag is not StaticFileHandler.compute_etag:
-            return False
         status = self._stat_result
         if status is None or status.st_size <= _INLINE:
             return False
         assert self.absolute_path is not None
         known, _ = self._static_hashes.get(self.absolute_path, stamp_of(status))
-        return not known
+        if known:
+            return False
+        cls = type(self)
+        return (
+            self._reads_files()
+            and getattr(cls.get_content_version, "__func__", None) is _our_get_content_version
+            and cls.compute_etag is StaticFileHandler.compute_etag
+        )
 
     # --- Headers ---------------------------------------------------------------------
 
@@ -403,8 +454,13 @@ class StaticFileHandler(RequestHandler):
         return version
 
 
+_ours = StaticFileHandler
 _our_get_content = StaticFileHandler.__dict__["get_content"].__func__
 _our_get_content_version = StaticFileHandler.__dict__["get_content_version"].__func__
+
+
+def _length(start: int | None, end: int | None, size: int) -> int:
+    return (size if end is None else end) - (start or 0)
 
 
 def _in_thread(function: Any, *args: Any) -> Future[Any]:

@@ -73,6 +73,8 @@ def parse_extensions(header: str) -> list[Extension]:
         if position < end:
             if header[position] == ",":
                 name = None
+            elif position + 1 == end:
+                raise ValueError(f"not a list of extensions: {header!r}")
             position += 1
     return extensions
 

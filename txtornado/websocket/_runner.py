@@ -111,7 +111,8 @@ class CoroutineRunner:
             error = e
         self._coroutine = self._first = self._done = self._wake = None
         cancelled = isinstance(error, asyncio.CancelledError) and task.cancelling() > 0
-        done(error, cancelled)
+        # Not from here: what follows may well be the next coroutine's first step.
+        self._loop.call_soon(done, error, cancelled)
         return cancelled
 
 
