@@ -323,7 +323,7 @@ class ListeningTests(ServerTestCase):
     @inlineCallbacks
     def test_unix_socket(self) -> Any:
         """Clients on a UNIX socket have no address, and are served and refused all the same."""
-        path = os.path.abspath(self.mktemp())[-90:]
+        path = os.path.abspath(self.mktemp())
         path = os.path.join("/tmp", f"txtornado-{os.getpid()}.sock") if len(path) > 90 else path
         server = HTTPServer(describe)
         server.add_socket(bind_unix_socket(path))

@@ -84,7 +84,7 @@ class Validator(RequestValidator):
         self.requested[token]["verifier"] = verifier["oauth_verifier"]
 
     def validate_verifier(self, client_key: str, token: str, verifier: str, request: Any) -> bool:
-        return self.requested[token].get("verifier") == verifier
+        return self.requested.get(token, {}).get("verifier") == verifier
 
     def save_access_token(self, token: dict[str, str], request: Any) -> None:
         self.granted[token["oauth_token"]] = token

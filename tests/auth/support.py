@@ -125,7 +125,9 @@ class Browser:
 class AuthTestCase(ReactorTestCase):
     """Serves applications on ``127.0.0.1``."""
 
-    def serve(self, handlers: list[Any], port: tuple[Any, int] | None = None, **settings: Any) -> str:
+    def serve(
+        self, handlers: list[Any], port: tuple[Any, int] | None = None, **settings: Any
+    ) -> str:
         """Serve ``handlers`` and return the site's URL, without a slash at the end."""
         sock, number = port or bind_unused_port()
         server = HTTPServer(Application(handlers, log_function=lambda handler: None, **settings))

@@ -70,7 +70,9 @@ class LoginTests(OAuth1TestCase):
         user = page.json
         token = user["access_token"]
         self.assertEqual((user["username"], user["name"]), ("ann", "Ann"))
-        self.assertEqual(token["secret"], self.provider.validator.granted[token["key"]]["oauth_token_secret"])
+        self.assertEqual(
+            token["secret"], self.provider.validator.granted[token["key"]]["oauth_token_secret"]
+        )
         self.assertEqual(token["screen_name"], "ann")
         self.assertEqual(user["path"], "api/account/verify_credentials.json")
         self.assertEqual(self.ann.cookies, {})
@@ -245,7 +247,9 @@ class RefusedTests(OAuth1TestCase):
         """A user who denied is not sent to Twitter again."""
         self.start()
         token = query_of(await self.reply())["oauth_token"]
-        self.assert_refused(await self.ann.get(self.site + "/login?denied=" + token), "access_denied")
+        self.assert_refused(
+            await self.ann.get(self.site + "/login?denied=" + token), "access_denied"
+        )
         self.assertEqual((await self.ann.get(self.site + "/login?denied=" + token)).code, 302)
 
     async def test_callback_not_confirmed(self) -> None:

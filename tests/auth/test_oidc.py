@@ -54,9 +54,7 @@ class OIDCTestCase(AuthTestCase):
         self.ann = self.browser()
 
     def start(self, *more: Any, **settings: Any) -> None:
-        self.site = self.serve(
-            [("/login", self.handler), *more], **{**self.settings, **settings}
-        )
+        self.site = self.serve([("/login", self.handler), *more], **{**self.settings, **settings})
 
     async def reply(self, browser: Browser | None = None) -> str:
         """Begin a login, and return the address of the issuer's reply to it."""
@@ -113,7 +111,10 @@ class LoginTests(OIDCTestCase):
             self.issuer.keys = {algorithm: new_key(algorithm)}
             self.issuer.removed = {"at_hash"}
             self.issuer.id_token = None
-            sign, self.issuer.sign = self.issuer.sign, lambda c, a=algorithm: Issuer.sign(self.issuer, c, a)
+            sign, self.issuer.sign = (
+                self.issuer.sign,
+                lambda c, a=algorithm: Issuer.sign(self.issuer, c, a),
+            )
             self.patch(_oidc_provider, "_KEYS_PAUSE", 0)
             page = await self.ann.get(await self.reply())
             self.assertEqual(page.code, 200, page)
@@ -347,7 +348,12 @@ class IDTokenTests(OIDCTestCase):
 
     async def test_secret_key_published(self) -> None:
         """A symmetric key in the provider's set is not taken."""
-        key = {"kty": "oct", "kid": "s", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "alg": "HS256"}
+        key = {
+            "kty": "oct",
+            "kid": "s",
+            "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA",
+            "alg": "HS256",
+        }
         self.issuer.published = [*self.issuer.jwks(), key]
         self.issuer.changes["id_token_signing_alg_values_supported"] = ["HS256", "ES256"]
         self.issuer.id_token = jwt.encode(

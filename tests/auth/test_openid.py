@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -36,6 +37,8 @@ class OpenIDTestCase(AuthTestCase):
 
     def setUp(self) -> None:
         self.provider = Provider(self)
+        logging.getLogger("openid").setLevel(logging.CRITICAL)
+        logging.getLogger("openid.server.server").setLevel(logging.CRITICAL)
         self.ann = self.browser()
         self.start()
 
@@ -83,7 +86,9 @@ class LoginTests(OpenIDTestCase):
         self.assertEqual(first["openid.realm"], self.site + "/")
         self.assertTrue(first["openid.return_to"].startswith(self.site + "/login?auth_state="))
         self.assertNotEqual(first["openid.return_to"], second["openid.return_to"])
-        self.assertEqual(first["openid.ax.required"], "firstname,fullname,lastname,email,language,username")
+        self.assertEqual(
+            first["openid.ax.required"], "firstname,fullname,lastname,email,language,username"
+        )
 
     async def test_again(self) -> None:
         """A login that starts from an earlier reply's address does not drag that along."""
@@ -127,7 +132,7 @@ class RefusedTests(OpenIDTestCase):
         """A reply in which anything was changed is refused."""
         changes: dict[str, Any] = {
             "openid.claimed_id": "https://victim.example/",
-            "openid.ext1.value.email": "victim@example.com",
+            "openid.ax.value.email.1": "victim@example.com",
             "openid.sig": "AAAA",
             "openid.assoc_handle": "x",
             "openid.signed": "op_endpoint,return_to,response_nonce,assoc_handle,claimed_id,identity",
@@ -147,7 +152,14 @@ class RefusedTests(OpenIDTestCase):
 
     async def test_missing_fields(self) -> None:
         """Every field that matters must be there and signed."""
-        for name in ("op_endpoint", "return_to", "response_nonce", "claimed_id", "identity", "signed"):
+        for name in (
+            "op_endpoint",
+            "return_to",
+            "response_nonce",
+            "claimed_id",
+            "identity",
+            "signed",
+        ):
             reply = await self.reply()
             fields = query_of(reply)
             del fields["openid." + name]
@@ -157,8 +169,7 @@ class RefusedTests(OpenIDTestCase):
     async def test_unsigned_fields(self) -> None:
         """What is not signed is not said."""
         reply = await self.reply()
-        more = "&openid.ns.mine=http://openid.net/srv/ax/1.0&openid.mine.type.u="
-        more += "http://axschema.org/namePerson/friendly&openid.mine.value.u=root"
+        more = "&openid.ax.type.u=http://axschema.org/namePerson/friendly&openid.ax.value.u=root"
         page = await self.ann.get(reply + more)
         self.assertEqual(page.code, 200, page)
         self.assertNotIn("username", page.json)
@@ -179,7 +190,9 @@ class RefusedTests(OpenIDTestCase):
     async def test_other_state(self) -> None:
         """The state of one login does not fit the reply to another."""
         first, second = query_of(await self.reply()), await self.reply()
-        page = await self.ann.get(second.replace(query_of(second)["auth_state"], first["auth_state"]))
+        page = await self.ann.get(
+            second.replace(query_of(second)["auth_state"], first["auth_state"])
+        )
         self.assertEqual(page.code, 403)
 
     async def test_provider_answers(self) -> None:
@@ -238,10 +251,14 @@ class OffTests(LooseTests):
 
     async def test_changed(self) -> None:
         """The provider is asked, and its word is enough."""
-        await self.refused(lambda fields: fields.update({"openid.claimed_id": "https://x/"}), "forged")
+        await self.refused(
+            lambda fields: fields.update({"openid.claimed_id": "https://x/"}), "forged"
+        )
         reply = await self.reply()
         self.provider.answer = (200, "is_valid:true\n")
-        page = await self.ann.get(reply.replace(quote(self.site, safe=""), quote("https://x", safe="")))
+        page = await self.ann.get(
+            reply.replace(quote(self.site, safe=""), quote("https://x", safe=""))
+        )
         self.assertEqual(page.code, 200, page)
 
 
@@ -297,7 +314,11 @@ class AttributeTests(SynchronousTestCase):
 
     def test_other_extension(self) -> None:
         """Fields of another extension tell nothing."""
-        reply = {"ns.e": "urn:other", "e.type.a": "http://axschema.org/contact/email", "e.value.a": "x"}
+        reply = {
+            "ns.e": "urn:other",
+            "e.type.a": "http://axschema.org/contact/email",
+            "e.value.a": "x",
+        }
         self.assertEqual(_ax.user(reply), {})
 
 

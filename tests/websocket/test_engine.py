@@ -85,9 +85,7 @@ class RoundTripTests(SynchronousTestCase):
     @given(
         st.lists(messages, min_size=1, max_size=4),
         st.lists(st.integers(0, 1 << 20)),
-        st.builds(
-            Agreement, st.integers(8, 15), st.integers(8, 15), st.booleans(), st.booleans()
-        ),
+        st.builds(Agreement, st.integers(8, 15), st.integers(8, 15), st.booleans(), st.booleans()),
     )
     def test_compressed(self, sent: list, cuts: list[int], agreement: Agreement) -> None:
         """Messages arrive compressed, too, whatever the windows, and with or without context."""

@@ -536,7 +536,9 @@ class ClosingTests(SynchronousTestCase):
         server = serve(self)
         client = Client(server)
         with server._running():
-            drained = asyncio.ensure_future(server.server.drain(3), loop=server.io_loop.asyncio_loop)
+            drained = asyncio.ensure_future(
+                server.http_server.drain(3), loop=server.io_loop.asyncio_loop
+            )
         server.settle()
         self.assertEqual(client.received(), [(CLOSE, close(1001, "going away"))])
         self.assertFalse(drained.done())
@@ -549,7 +551,9 @@ class ClosingTests(SynchronousTestCase):
         server = serve(self)
         client = Client(server)
         with server._running():
-            drained = asyncio.ensure_future(server.server.drain(3), loop=server.io_loop.asyncio_loop)
+            drained = asyncio.ensure_future(
+                server.http_server.drain(3), loop=server.io_loop.asyncio_loop
+            )
         server.advance(3.5)
         self.assertTrue(drained.done() and client.closed)
 
@@ -688,9 +692,7 @@ class BroadcastTests(SynchronousTestCase):
     def test_compressed(self) -> None:
         """A prepared message is compressed once, and contexts are none the worse for it."""
         server = serve(self, CompressionTests.Handler)
-        clients = [
-            Client(server, Sec_WebSocket_Extensions="permessage-deflate") for _ in range(2)
-        ]
+        clients = [Client(server, Sec_WebSocket_Extensions="permessage-deflate") for _ in range(2)]
         hello = bytes.fromhex("f248cdc9c90700")
         clients[0].send(0xC1, hello)
         prepared = prepare_message("Hello")
@@ -716,9 +718,7 @@ class StateTests(SynchronousTestCase):
             def open(self, *args: str, **kwargs: str) -> None:
                 seen.append((args, kwargs))
 
-        server = MemoryServer(
-            Application([("/(a)/(b)", Handler), ("/(?P<name>c)", Handler)])
-        )
+        server = MemoryServer(Application([("/(a)/(b)", Handler), ("/(?P<name>c)", Handler)]))
         self.addCleanup(server.close)
         Client(server, "/a/b")
         Client(server, "/c")

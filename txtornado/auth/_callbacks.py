@@ -3,6 +3,8 @@
 `answer` runs a coroutine and serves its callback, if there is one.  Up to Tornado 5 a callback
 of a login got the user, or None when the login failed, with the reason in the log.
 
+`callback_at` finds the callback where it stood among the arguments.
+
 `redirecting` is for coroutines that end a request by themselves.  Handlers of Tornado 2 did not
 wait for them (``self.authorize_redirect()`` under ``@asynchronous``), and an error must end the
 request all the same.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import functools
 from asyncio import Future
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from txtornado.auth._errors import AuthError
 from txtornado.concurrent import as_future, current_loop, with_callback
@@ -21,37 +23,34 @@ from txtornado.httpclient import HTTPClientError
 from txtornado.log import gen_log
 from txtornado.stack_context import active_chain, wrap
 
-__all__ = ["Callback", "answer", "redirecting", "split_callback", "unpack_request"]
+__all__ = ["Callback", "answer", "callback_at", "redirecting"]
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 Callback = Callable[..., Any]
 
 
-def split_callback(first: Any, callback: Callback | None) -> tuple[Any, Callback | None]:
-    """Tell an old-style callback apart from what stands in its place today.
+def callback_at(position: int) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Decorator: let a method take its ``callback`` in the place it had before Tornado 6.
 
-    Returns:
-        What ``first`` is today (None when it was the callback), and the callback.
+    Args:
+        position: that place among the arguments, where 0 is ``self``.  A function there is the
+            callback, and what follows it moves up.
     """
-    if callback is None and callable(first):
-        return None, first
-    return first, callback
 
+    def decorate(method: Callable[_P, _T]) -> Callable[_P, _T]:
+        @functools.wraps(method)
+        def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            if len(args) > position and callable(args[position]):
+                old: Any = method
+                rest = args[:position] + args[position + 1 :]
+                result: _T = old(*rest, **{**kwargs, "callback": args[position]})
+                return result
+            return method(*args, **kwargs)
 
-def unpack_request(
-    first: Any, post_args: Any, old: tuple[Any, ...], callback: Callback | None
-) -> tuple[Any, Any, Callback | None]:
-    """Sort the arguments of a request method.
+        return wrapper
 
-    Today's are ``(access_token, post_args)``, those up to Tornado 5 ``(callback, access_token,
-    post_args)``.
-
-    Returns:
-        ``access_token``, ``post_args`` and the callback.
-    """
-    if callback is None and callable(first):
-        return post_args, old[0] if old else None, first
-    return first, post_args, callback
+    return decorate
 
 
 def answer(work: Coroutine[Any, Any, _T], callback: Callback | None = None) -> Future[_T]:

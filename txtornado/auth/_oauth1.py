@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from txtornado.auth._base import AuthBase, handler_of, is_strict, single_argument
-from txtornado.auth._callbacks import Callback, answer, redirecting, split_callback
+from txtornado.auth._callbacks import Callback, answer, callback_at, redirecting
 from txtornado.auth._errors import AuthError
 from txtornado.auth._fetch import fetch, host_of, who_is, with_query
 from txtornado.auth._needs import need
@@ -155,10 +155,10 @@ class OAuthMixin(AuthBase):
 
     # --- Back from it ----------------------------------------------------------------
 
+    @callback_at(1)
     def get_authenticated_user(
         self,
-        http_client: Any = None,
-        *old: Any,
+        http_client: AsyncHTTPClient | None = None,
         callback: Callback | None = None,
     ) -> Future[dict[str, Any]]:
         """The user who comes back from the provider, with an ``access_token``.
@@ -173,9 +173,6 @@ class OAuthMixin(AuthBase):
         Raises:
             AuthError: the login failed.
         """
-        http_client, callback = split_callback(http_client, callback)
-        if old:
-            (http_client,) = old
         return answer(self._get_user(http_client), callback)
 
     async def _get_user(self, http_client: AsyncHTTPClient | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urljoin
 
 from txtornado.auth import _attempts
 from txtornado.auth._base import AuthBase, handler_of, is_strict, single_argument
-from txtornado.auth._callbacks import Callback, answer, split_callback, unpack_request
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._errors import AuthError, refusal
 from txtornado.auth._fetch import basic_authorization, form_post, host_of, token_answer, with_query
 from txtornado.concurrent import done_future, with_callback
@@ -45,13 +45,14 @@ class OAuth2Mixin(AuthBase):
 
     # --- To the provider -------------------------------------------------------------
 
+    @callback_at(5)
     def authorize_redirect(
         self,
         redirect_uri: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
         extra_params: dict[str, Any] | None = None,
-        scope: Any = None,
+        scope: Sequence[str] | None = None,
         response_type: str = "code",
         callback: Callback | None = None,
     ) -> None:
@@ -71,7 +72,6 @@ class OAuth2Mixin(AuthBase):
             AuthError: this request is a provider's reply that refuses a login of this browser;
                 without this, handlers would send the user back and forth.
         """
-        scope, callback = split_callback(scope, callback)
         handler = handler_of(self)
         arguments: dict[str, Any] = {"response_type": response_type}
         if redirect_uri is not None:
@@ -295,12 +295,12 @@ class OAuth2Mixin(AuthBase):
         arguments.update(extra_params or {})
         return with_query(self._OAUTH_ACCESS_TOKEN_URL, arguments)
 
+    @callback_at(2)
     def oauth2_request(
         self,
         url: str,
-        access_token: Any = None,
-        post_args: Any = None,
-        *old: Any,
+        access_token: str | None = None,
+        post_args: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         **args: Any,
     ) -> Future[Any]:
@@ -313,8 +313,7 @@ class OAuth2Mixin(AuthBase):
         Raises:
             HTTPClientError: the status is not 2xx.
         """
-        token, form, callback = unpack_request(access_token, post_args, old, callback)
-        return answer(self._oauth2_fetch(url, token, form, args), callback)
+        return answer(self._oauth2_fetch(url, access_token, post_args, args), callback)
 
     async def _oauth2_fetch(
         self,

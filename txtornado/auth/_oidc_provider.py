@@ -100,7 +100,9 @@ class Provider:
             await self._fetch_keys(mixin)
             found = self._named(kid, algorithm)
         if not found:
-            raise AuthError("the token is signed with a key the provider does not have", code="forged")
+            raise AuthError(
+                "the token is signed with a key the provider does not have", code="forged"
+            )
         return found
 
     def _keys_age(self) -> float | None:

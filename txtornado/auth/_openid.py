@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from txtornado.auth import _attempts, _ax
 from txtornado.auth._base import AuthBase, handler_of, is_lenient, is_strict, store_of
-from txtornado.auth._callbacks import Callback, answer, split_callback
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._errors import AuthError, cut
 from txtornado.auth._fetch import form_post, host_of, with_query
 from txtornado.concurrent import done_future, with_callback
@@ -108,8 +108,9 @@ class OpenIdMixin(AuthBase):
 
     # --- Back from it ----------------------------------------------------------------
 
+    @callback_at(1)
     def get_authenticated_user(
-        self, http_client: Any = None, *old: Any, callback: Callback | None = None
+        self, http_client: AsyncHTTPClient | None = None, callback: Callback | None = None
     ) -> Future[dict[str, Any]]:
         """The user who comes back from the provider; ask it if there is an ``openid.mode``.
 
@@ -124,9 +125,6 @@ class OpenIdMixin(AuthBase):
         Raises:
             AuthError: the login failed.
         """
-        http_client, callback = split_callback(http_client, callback)
-        if old:
-            (http_client,) = old
         return answer(self._openid_user(http_client), callback)
 
     async def _openid_user(self, http_client: AsyncHTTPClient | None) -> dict[str, Any]:

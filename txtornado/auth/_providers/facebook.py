@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urljoin
 
 from txtornado.auth import _attempts
 from txtornado.auth._base import AuthBase, handler_of, is_strict
-from txtornado.auth._callbacks import Callback, answer, split_callback, unpack_request
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._errors import AuthError
 from txtornado.auth._fetch import fetch, token_answer, who_is, with_query
 from txtornado.auth._oauth2 import OAuth2Mixin
@@ -51,14 +51,14 @@ class FacebookGraphMixin(OAuth2Mixin):
     _OAUTH_NO_CALLBACKS = False
     _FACEBOOK_BASE_URL = "https://graph.facebook.com"
 
+    @callback_at(5)
     def get_authenticated_user(
         self,
         redirect_uri: str,
         client_id: str,
         client_secret: str,
         code: str,
-        extra_fields: Any = None,
-        *old: Any,
+        extra_fields: Iterable[str] | None = None,
         callback: Callback | None = None,
     ) -> Future[dict[str, Any]]:
         """The user who comes back from Facebook.
@@ -80,9 +80,6 @@ class FacebookGraphMixin(OAuth2Mixin):
         Raises:
             AuthError: the login failed.
         """
-        extra_fields, callback = split_callback(extra_fields, callback)
-        if old:
-            (extra_fields,) = old
         work = self._facebook_user(redirect_uri, client_id, client_secret, code, extra_fields)
         return answer(work, callback)
 
@@ -118,12 +115,12 @@ class FacebookGraphMixin(OAuth2Mixin):
         user["session_expires"] = str(session.get("expires_in", session.get("expires")))
         return user
 
+    @callback_at(2)
     def facebook_request(
         self,
         path: str,
-        access_token: Any = None,
-        post_args: Any = None,
-        *old: Any,
+        access_token: str | None = None,
+        post_args: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         **args: Any,
     ) -> Future[Any]:
@@ -134,9 +131,8 @@ class FacebookGraphMixin(OAuth2Mixin):
         Raises:
             HTTPClientError: the status is not 2xx.
         """
-        token, form, callback = unpack_request(access_token, post_args, old, callback)
         url = self._FACEBOOK_BASE_URL + path
-        return answer(self._oauth2_fetch(url, token, form, args), callback)
+        return answer(self._oauth2_fetch(url, access_token, post_args, args), callback)
 
 
 class FacebookMixin(AuthBase):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Mapping
 from typing import Any
 
 from txtornado.auth._base import handler_of
-from txtornado.auth._callbacks import Callback, answer, unpack_request
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._oauth1 import OAuthMixin
 
 __all__ = ["FriendFeedMixin"]
@@ -32,12 +33,12 @@ class FriendFeedMixin(OAuthMixin):
     _OAUTH_NO_CALLBACKS = True
     _FRIENDFEED_BASE_URL = "http://friendfeed-api.com/v2"
 
+    @callback_at(2)
     def friendfeed_request(
         self,
         path: str,
-        access_token: Any = None,
-        post_args: Any = None,
-        *old: Any,
+        access_token: dict[str, Any] | None = None,
+        post_args: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         **args: Any,
     ) -> Future[Any]:
@@ -45,9 +46,8 @@ class FriendFeedMixin(OAuthMixin):
 
         The parameters, and their older order, are those of `TwitterMixin.twitter_request`.
         """
-        token, form, callback = unpack_request(access_token, post_args, old, callback)
         url = self._FRIENDFEED_BASE_URL + path
-        return answer(self._signed_request(url, token, form, args), callback)
+        return answer(self._signed_request(url, access_token, post_args, args), callback)
 
     def _oauth_consumer_token(self) -> dict[str, Any]:
         handler = handler_of(self)

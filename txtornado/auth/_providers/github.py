@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from txtornado.auth._base import credentials, handler_of
-from txtornado.auth._callbacks import Callback, answer
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._fetch import who_is
 from txtornado.auth._oauth2 import OAuth2Mixin
 
@@ -42,13 +42,14 @@ class GitHubMixin(OAuth2Mixin):
         settings = credentials(self, self._OAUTH_SETTINGS_KEY)
         return settings["key"], settings.get("secret")
 
+    @callback_at(5)
     def authorize_redirect(
         self,
         redirect_uri: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
         extra_params: dict[str, Any] | None = None,
-        scope: Any = None,
+        scope: Sequence[str] | None = None,
         response_type: str = "code",
         callback: Callback | None = None,
     ) -> None:
@@ -58,8 +59,9 @@ class GitHubMixin(OAuth2Mixin):
         """
         client_id = client_id or self.oauth2_credentials()[0]
         super().authorize_redirect(
-            redirect_uri, client_id, client_secret, extra_params, scope, response_type, callback
-        )
+            redirect_uri, client_id, client_secret, extra_params, scope, response_type,
+            callback=callback,
+        )  # fmt: skip
 
     def get_authenticated_user(
         self,

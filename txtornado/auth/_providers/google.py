@@ -8,7 +8,7 @@ from typing import Any
 
 from txtornado.auth import _ax
 from txtornado.auth._base import credentials, handler_of
-from txtornado.auth._callbacks import Callback, answer
+from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._errors import AuthError
 from txtornado.auth._oauth1 import OAuthMixin
 from txtornado.auth._oauth2 import OAuth2Mixin
@@ -62,11 +62,12 @@ class GoogleOAuth2Mixin(OAuth2Mixin):
         settings = self.get_google_oauth_settings()
         return settings["key"], settings.get("secret")
 
+    @callback_at(3)
     def get_authenticated_user(
         self,
         redirect_uri: str,
         code: str,
-        client_id: Any = None,
+        client_id: str | None = None,
         client_secret: str | None = None,
         callback: Callback | None = None,
     ) -> Future[dict[str, Any]]:
@@ -85,8 +86,6 @@ class GoogleOAuth2Mixin(OAuth2Mixin):
         Raises:
             AuthError: the login failed.
         """
-        if callback is None and callable(client_id):
-            client_id, callback = None, client_id
         return answer(self.oauth2_exchange(code, redirect_uri, client_id, client_secret), callback)
 
 
@@ -131,14 +130,15 @@ class GoogleMixin(OpenIdMixin, OAuthMixin):
             user["access_token"] = await self._fetch_token(url, token, {}, http_client)
         return user
 
+    @callback_at(1)
     def get_authenticated_user(
-        self, http_client: Any = None, *old: Any, callback: Callback | None = None
+        self, http_client: AsyncHTTPClient | None = None, callback: Callback | None = None
     ) -> Future[dict[str, Any]]:
         """The user who comes back, with an ``access_token`` after `authorize_redirect`.
 
         See `OpenIdMixin.get_authenticated_user`.
         """
-        return OpenIdMixin.get_authenticated_user(self, http_client, *old, callback=callback)
+        return OpenIdMixin.get_authenticated_user(self, http_client, callback=callback)
 
     def _oauth_consumer_token(self) -> dict[str, Any]:
         handler = handler_of(self)

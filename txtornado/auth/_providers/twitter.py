@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Mapping
 from typing import Any
 
 from txtornado.auth._base import handler_of
-from txtornado.auth._callbacks import Callback, answer, redirecting, unpack_request
+from txtornado.auth._callbacks import Callback, answer, callback_at, redirecting
 from txtornado.auth._oauth1 import OAuthMixin
 
 __all__ = ["TwitterMixin"]
@@ -45,12 +46,12 @@ class TwitterMixin(OAuthMixin):
         """As `authorize_redirect`, but users who agreed before are not asked again; await it."""
         return redirecting(self._redirect(self._OAUTH_AUTHENTICATE_URL, callback_uri), callback)
 
+    @callback_at(2)
     def twitter_request(
         self,
         path: str,
-        access_token: Any = None,
-        post_args: Any = None,
-        *old: Any,
+        access_token: dict[str, Any] | None = None,
+        post_args: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         **args: Any,
     ) -> Future[Any]:
@@ -67,10 +68,9 @@ class TwitterMixin(OAuthMixin):
         Raises:
             HTTPClientError: the status is not 2xx.
         """
-        token, form, callback = unpack_request(access_token, post_args, old, callback)
         whole = path.startswith(("http://", "https://"))
         url = path if whole else f"{self._TWITTER_BASE_URL}{path}.json"
-        return answer(self._signed_request(url, token, form, args), callback)
+        return answer(self._signed_request(url, access_token, post_args, args), callback)
 
     def _oauth_consumer_token(self) -> dict[str, Any]:
         handler = handler_of(self)
