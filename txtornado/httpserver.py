@@ -230,7 +230,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
 
         From now on no connections are accepted.  Those without a request under way are closed at
         once, the others when the request is answered (with ``Connection: close`` where the
-        response has not begun yet).  WebSockets and other detached streams are left alone.
+        response has not begun yet).  WebSockets, and whatever else was made known with `adopt`, are
+        told to close; other detached streams are left alone.
 
         Args:
             timeout: seconds after which what is left is cut off; None for never.
@@ -241,14 +242,18 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self.stop()
         for connection in list(self._connections):
             connection.drain()
+        for upgraded in list(self._upgraded):
+            upgraded.shut_down()
         return self._drained(timeout)
 
     async def _drained(self, timeout: float | None) -> None:
-        if self._connections:
+        if self._connections or self._upgraded:
             if self._empty is None:
                 self._empty = new_future()
             await asyncio.wait([self._empty], timeout=timeout)
         await self.close_all_connections()
+        for upgraded in list(self._upgraded):
+            upgraded.abort()
 
 
 class _CallbackDelegate(HTTPMessageDelegate):

@@ -247,7 +247,13 @@ class TCPClient:
                 self._create_stream, max_buffer_size, source_ip=source_ip, source_port=source_port
             ),
         )
-        _, address, stream = await connector.start(connect_timeout=deadline)
+        connecting = connector.start(connect_timeout=deadline)
+        try:
+            _, address, stream = await connecting
+        except asyncio.CancelledError:
+            if not connecting.cancelled() and connecting.exception() is None:
+                connecting.result()[2].close()  # it stood already, just then
+            raise
         if ssl_options is None:
             return stream  # type: ignore[no-any-return]
         return await self._secure(loop, deadline, stream, ssl_options, host, _format_addr(address))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openid.extensions import ax
-from openid.server.server import CheckAuthRequest, Server
+from openid.server.server import CheckAuthRequest, ProtocolError, Server
 from openid.store.memstore import MemoryStore
 
 from txtornado.testing import bind_unused_port
@@ -13,6 +13,7 @@ from txtornado.web import RequestHandler
 
 from .support import AuthTestCase
 
+OAUTH = "http://specs.openid.net/extensions/oauth/1.0"
 ATTRIBUTES = {
     "http://axschema.org/contact/email": "ann@example.com",
     "http://axschema.org/namePerson/first": "Ann",
@@ -30,6 +31,7 @@ class Provider:
         self.server = Server(MemoryStore(), self.url)
         self.agrees = True
         self.answer: Any = None
+        self.granted: str | None = None
         self.requests: list[dict[str, str]] = []
         test.serve([("/server", ServerHandler, {"provider": self})], port=port)
 
@@ -42,7 +44,11 @@ class ServerHandler(RequestHandler):
         provider = self.provider
         query = {name: self.get_argument(name, strip=False) for name in self.request.arguments}
         provider.requests.append(query)
-        request = provider.server.decodeRequest(query)
+        try:
+            request = provider.server.decodeRequest(query)
+        except ProtocolError:
+            self.set_status(400)
+            return
         if isinstance(request, CheckAuthRequest):
             if provider.answer is not None:
                 self.set_status(provider.answer[0])
@@ -71,3 +77,5 @@ class ServerHandler(RequestHandler):
             if info.type_uri in ATTRIBUTES:
                 told.addValue(info.type_uri, ATTRIBUTES[info.type_uri])
         response.addExtension(told)
+        if self.provider.granted:
+            response.fields.setArg(OAUTH, "request_token", self.provider.granted)

@@ -5,13 +5,29 @@ from __future__ import annotations
 import asyncio
 
 from twisted.internet.address import IPv4Address
+from zope.interface import implementer
 
 from tests.http1.support import MemoryStream, Recorder, RecordingApp, ok
 from txtornado.httpserver import HTTPServer
+from txtornado.interfaces import IUpgradedConnection
 from txtornado.testing import ReactorTestCase
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = "Connection: close\r\n"
+
+
+@implementer(IUpgradedConnection)
+class Upgraded:
+    """Another protocol on a connection that was HTTP's."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def shut_down(self) -> None:
+        self.calls.append("shut_down")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
 
 
 class DrainTests(ReactorTestCase):
@@ -147,6 +163,24 @@ class DrainTests(ReactorTestCase):
         self.app.requests[0].connection.detach()
         await self.server.drain(0)
         self.assertFalse(stream.closed())
+
+    async def test_adopted(self) -> None:
+        """What was made known to the server is told to close, and waited for."""
+        upgraded = Upgraded()
+        self.server.adopt(upgraded)
+        drained = await self.begin()
+        self.assertEqual(upgraded.calls, ["shut_down"])
+        self.assertFalse(drained.done())
+        self.server.release(upgraded)
+        await drained
+        self.assertEqual(upgraded.calls, ["shut_down"])
+
+    async def test_adopted_and_stubborn(self) -> None:
+        """What does not close in time is cut off."""
+        upgraded = Upgraded()
+        self.server.adopt(upgraded)
+        await self.server.drain(0)
+        self.assertEqual(upgraded.calls, ["shut_down", "abort"])
 
     async def test_opens_again(self) -> None:
         """A port that opens after that finds the server ready."""

@@ -15,6 +15,7 @@ from txtornado.log import app_log
 from txtornado.netutil import OverrideResolver, Resolver
 from txtornado.simple_httpclient import HTTPTimeoutError
 from txtornado.testing import ExpectLog, ReactorTestCase, bind_unused_port
+from txtornado.testing._certificate import certificate_files
 from txtornado.web import Application, RequestHandler
 from txtornado.websocket import (
     WebSocketClientConnection,
@@ -220,6 +221,18 @@ class TalkTests(ClientTestCase):
         self.assertEqual(ws.close_code, 1000)
 
 
+    async def test_read_after_the_end(self) -> None:
+        """What the server sent before it closed can all be read, however late."""
+        ws = await self.connect()
+        for number in range(500):
+            ws.write_message(str(number))
+        ws.write_message("close")
+        while ws._room is None:
+            await asyncio.sleep(0)
+        got = [await ws.read_message() for _ in range(501)]
+        self.assertEqual(got, [*map(str, range(500)), None])
+
+
 class RequestTests(ClientTestCase):
     """What is asked for, and how."""
 
@@ -290,9 +303,7 @@ class RequestTests(ClientTestCase):
 
     async def test_tls(self) -> None:
         """wss is TLS, with the certificate checked unless the request says otherwise."""
-        from txtornado.testing._certificate import self_signed
-
-        cert, key = self_signed()
+        cert, key = certificate_files()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(cert, key)
         url, _ = self.listen(HTTPServer(Application([("/", Echo)]), ssl_options=context), "wss")
@@ -306,6 +317,7 @@ class RequestTests(ClientTestCase):
 
 
 class AnswerTests(ReactorTestCase):
+    timeout = 10
     """Answers by hand, of servers that are not as they should be."""
 
     async def setUp(self) -> None:

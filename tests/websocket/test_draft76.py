@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.websocket.support import Recorder, serve
+from tests.websocket.support import Recorder
 from txtornado.websocket import WebSocketClosedError, broadcast, prepare_message
 from txtornado.websocket._draft76 import Draft76Engine, challenge_response
 from txtornado.websocket._errors import ProtocolViolation

@@ -50,6 +50,11 @@ class Recorder(Protocol):
         self.lost = reason
 
 
+class Nobody(Factory):
+    def buildProtocol(self, addr: Any) -> None:
+        return None
+
+
 class Producer:
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -67,8 +72,9 @@ class Producer:
 class TransportTests(SynchronousTestCase):
     """A protocol at the server's end."""
 
-    def connect(self, protocol: Any = Recorder) -> tuple[Client, Any]:
-        self.server = serve(self, ProtocolHandler, {"factory": Factory.forProtocol(protocol)})
+    def connect(self, protocol: Any = Recorder, factory: Any = None) -> tuple[Client, Any]:
+        factory = factory or Factory.forProtocol(protocol)
+        self.server = serve(self, ProtocolHandler, {"factory": factory})
         client = Client(self.server)
         return client, getattr(Recorder, "instance", None)
 
@@ -170,7 +176,7 @@ class TransportTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """A factory may refuse a connection."""
-        client, _ = self.connect(lambda: None)
+        client, _ = self.connect(factory=Nobody())
         self.assertEqual(client.received(), [(CLOSE, close(1008))])
         client.send(BINARY, b"x")
         client.send(CLOSE, close(1008))
@@ -230,10 +236,6 @@ class EndpointTests(ReactorTestCase):
 
     async def test_no_protocol(self) -> None:
         """A factory without a protocol is a NoProtocol."""
-
-        class Nobody(Factory):
-            def buildProtocol(self, addr: Any) -> None:
-                return None
 
         with self.assertRaises(NoProtocol):
             await WebSocketEndpoint(self.url).connect(Nobody())

@@ -7,6 +7,7 @@ import hmac
 from asyncio import Future
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
@@ -262,23 +263,30 @@ class OAuthMixin(AuthBase):
         parameters: Mapping[str, Any],
         method: str,
     ) -> dict[str, str]:
-        oauth1 = need("oauthlib.oauth1")
+        # Not its Client, which logs what it signs, with the token.
+        signing = need("oauthlib.oauth1.rfc5849.signature")
+        common = need("oauthlib.common")
         consumer = self._oauth_consumer_token()
-        client = oauth1.Client(
-            consumer["key"],
-            client_secret=consumer["secret"],
-            resource_owner_key=token["key"] if token else None,
-            resource_owner_secret=token["secret"] if token else None,
-            signature_type=oauth1.SIGNATURE_TYPE_QUERY,
-        )
-        # The signature is over all parameters, wherever they travel.
-        signed, _, _ = client.sign(with_query(url, parameters), method)
-        added = parse_qsl(urlsplit(signed).query, keep_blank_values=True)
-        return {
-            name: value
-            for name, value in added
-            if name.startswith("oauth_") and name not in parameters
+        added = {
+            "oauth_consumer_key": consumer["key"],
+            "oauth_nonce": common.generate_nonce(),
+            "oauth_signature_method": "HMAC-SHA1",
+            "oauth_timestamp": common.generate_timestamp(),
+            "oauth_version": "1.0",
         }
+        if token:
+            added["oauth_token"] = token["key"]
+        pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+        pairs += [(name, _text(value)) for name, value in {**parameters, **added}.items()]
+        base = signing.signature_base_string(
+            method, signing.base_string_uri(url), signing.normalize_parameters(pairs)
+        )
+        secrets = SimpleNamespace(
+            client_secret=consumer["secret"],
+            resource_owner_secret=token["secret"] if token else "",
+        )
+        added["oauth_signature"] = signing.sign_hmac_sha1_with_client(base, secrets)
+        return added
 
     async def _signed_request(
         self,
@@ -300,3 +308,8 @@ class OAuthMixin(AuthBase):
         else:
             response = await client.fetch(url, method="POST", body=urlencode(post_args))
         return json_decode(response.body)
+
+
+def _text(value: Any) -> str:
+    """``value`` as `urlencode` takes it."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

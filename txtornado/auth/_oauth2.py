@@ -307,8 +307,8 @@ class OAuth2Mixin(AuthBase):
         """Fetch a URL with an access token and return what its JSON says (since 4.3).
 
         A POST if ``post_args`` is given, which is its form; ``args`` is the query.  The token
-        travels in the query, as the documented API has it; where a provider takes it in a header,
-        use that (`GitHubMixin.github_request`, `OpenIDConnectMixin.oidc_request`).
+        travels in the query, as the documented API has it; `oauth2_bearer_request` puts it in a
+        header.
 
         Raises:
             HTTPClientError: the status is not 2xx.
@@ -332,6 +332,20 @@ class OAuth2Mixin(AuthBase):
             )
         return json_decode(response.body)
 
+    def oauth2_bearer_request(
+        self,
+        url: str,
+        access_token: str,
+        post_args: Mapping[str, Any] | None = None,
+        callback: Callback | None = None,
+        **args: Any,
+    ) -> Future[Any]:
+        """As `oauth2_request`, with the token in a header (RFC 6750 section 2.1); ours.
+
+        Most of today's providers take it there only.
+        """
+        return answer(self._oauth2_bearer(url, access_token, post_args, args), callback)
+
     async def _oauth2_bearer(
         self,
         url: str,
@@ -340,7 +354,6 @@ class OAuth2Mixin(AuthBase):
         args: Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """As `_oauth2_fetch`, with the token in a header (RFC 6750 section 2.1)."""
         sent = {**(headers or {}), "Authorization": f"Bearer {access_token}"}
         options: dict[str, Any] = {"headers": sent, "follow_redirects": False}
         if post_args is not None:

@@ -253,23 +253,6 @@ class OpenIDConnectMixin(OAuth2Mixin):
                 raise AuthError("the refreshed tokens are somebody else's", code="forged")
         return {**user, **claims, **_kept(tokens)}
 
-    def oidc_request(
-        self,
-        url: str,
-        access_token: str,
-        post_args: Mapping[str, Any] | None = None,
-        callback: Callback | None = None,
-        **args: Any,
-    ) -> Future[Any]:
-        """Fetch a URL with an access token in a header, and return what its JSON says.
-
-        As `oauth2_request`, which sends it in the query.
-
-        Raises:
-            HTTPClientError: the status is not 2xx.
-        """
-        return answer(self._oauth2_bearer(url, access_token, post_args, args), callback)
-
     def logout_redirect(
         self,
         id_token: str | None = None,

@@ -89,6 +89,13 @@ class LengthBody:
         if self._remaining > limit:
             raise HTTPInputError("Content-Length too long")
 
+    def take_all(self, buffer: Buffer) -> bytes | None:
+        """The whole body, if it is here already and makes one chunk; else None."""
+        remaining = self._remaining
+        if remaining > self._chunk_size or remaining > len(buffer.bytes) - buffer.pos:
+            return None
+        return buffer.take(remaining)
+
     def read(self, buffer: Buffer) -> Event:
         """See `Body`."""
         if not self._remaining:

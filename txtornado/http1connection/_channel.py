@@ -182,11 +182,24 @@ class Channel(Sending):
         if engine.sending is _DONE and not engine.is_client:
             self._close_early()
             return
+        body = engine.take_body()
+        if body is not None:
+            assert self._delegate is not None
+            wait = self._delegate.data_received(body)
+            if wait is None:
+                self._on_end()
+            else:
+                self._wait(wait, self._end_unless_lost)
+            return
         if engine.expects_continue:
             self._transmit(CONTINUE)
         timeout = self._exchange._body_timeout or self.params.body_timeout
         if timeout:
             self._body_timer = BodyTimer(timeout, self._body_timed_out)
+
+    def _end_unless_lost(self) -> None:
+        if not self._ended:
+            self._on_end()
 
     def _on_data(self) -> None:
         assert self._delegate is not None

@@ -198,6 +198,20 @@ class HTTP1Engine:
         if self._body is not None:
             self._body.start(limit)
 
+    def take_body(self) -> bytes | None:
+        """The whole body, if it came together with its head; the message is complete then.
+
+        None when `next_event` has to tell it piece by piece.
+        """
+        body = self._body
+        if type(body) is not LengthBody:
+            return None
+        data = body.take_all(self.buffer)
+        if data is not None:
+            self.receiving = _DONE
+            self._body = None
+        return data
+
     @property
     def expects_continue(self) -> bool:
         """Whether the peer waits for `CONTINUE` before it sends the body."""

@@ -37,6 +37,7 @@ class HTTP1ServerConnection(Channel):
     """
 
     _app: HTTPServerConnectionDelegate
+    _start_request: Callable[[object, Any], HTTPMessageDelegate]
     _timer: IdleTimer | None = None
     _now: Callable[[], float]
     _idle_since = 0.0
@@ -57,6 +58,7 @@ class HTTP1ServerConnection(Channel):
     def start_serving(self, delegate: HTTPServerConnectionDelegate) -> None:
         """Give the requests of this connection to ``delegate``, until it closes."""
         self._app = delegate
+        self._start_request = delegate.start_request
         self._serving = True
         timeout = self.params.header_timeout
         if timeout:
@@ -108,7 +110,7 @@ class HTTP1ServerConnection(Channel):
         exchange = HTTP1Connection(self.stream, False, self.params, self.context)
         exchange._channel = self
         self._exchange = exchange
-        delegate = self._app.start_request(self, exchange)
+        delegate = self._start_request(self, exchange)
         if self.params.decompress:
             delegate = self._prepared(delegate, exchange)
         self._delegate = delegate

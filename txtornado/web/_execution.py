@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Rest", "as_task", "start"]
 
+# `RequestHandler`, put here by its module, which imports this one.
+_ours: Any = None
+
 Rest = Coroutine[Any, Any, None]
 
 _METHODS = {
@@ -59,10 +62,12 @@ def start(
         if waiting is not None:
             return _after_method(handler, waiting)
         if not handler._finished:
-            if handler._auto_finish:
-                handler.finish()
-            else:
+            if not handler._auto_finish:
                 _watch_connection(handler)
+            elif type(handler).finish is _ours.finish:
+                handler._end()
+            else:
+                handler.finish()
     except (Exception, asyncio.CancelledError) as error:
         report(handler, error)
     return None

@@ -281,17 +281,19 @@ class RequestHandler(Identity, Pages):
 
         The Future (since 5.1) resolves when all is sent, or fails if the client is gone.
         """
+        return self._end(chunk) or _response.plain_sent(self)
+
+    def _end(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None] | None:
+        """The work of `finish`; None after the commonest of responses, which needs no Future."""
         if self._finished:
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        if not self._headers_written and (
-            "_headers" in self.__dict__ or not _response.send_plain(self)
-        ):
+        future = None
+        if self._headers_written:
+            future = _response.finish_response(self)
+        elif "_headers" in self.__dict__ or not _response.send_plain(self):
             _response.complete_headers(self)
-        if self._sent_plain is not None:
-            future = _response.plain_sent(self)
-        else:
             future = _response.finish_response(self)
         self._log()
         self._finished = True
@@ -463,5 +465,5 @@ class RequestHandler(Identity, Pages):
         return wrapper
 
 
-_response._ours = RequestHandler
+_response._ours = _execution._ours = RequestHandler
 _our_set_header = RequestHandler.set_header

@@ -354,7 +354,7 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         ``callback`` is called with the Future, when it is done.  (With an ``on_message_callback``
         there is nothing to be read here.)
         """
-        future: Future[Any] = new_future()
+        future: Future[Any] = self.io_loop.asyncio_loop.create_future()
         if self._messages:
             future.set_result(self._next_message())
         elif self._over:
@@ -423,7 +423,7 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         if self.protocol.server_terminated:
             self._next_message()  # we have closed, and nobody reads
             return None
-        self._room = new_future()
+        self._room = self.io_loop.asyncio_loop.create_future()
         return self._room
 
     def on_ping(self, data: bytes) -> None:

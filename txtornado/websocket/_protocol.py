@@ -83,6 +83,8 @@ class WebSocketProtocol13(WebSocketProtocol):
     def __init__(self, handler: Delegate, mask_outgoing: bool, params: Parameters) -> None:
         super().__init__(handler)
         self.mask_outgoing = mask_outgoing
+        if mask_outgoing:
+            self._patient = True
         self.params = params
         self._engine = Engine(mask_outgoing, params.max_message_size)
 

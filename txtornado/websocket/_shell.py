@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zope.interface import implementer
 
 from txtornado._twisted import SocketTransport
-from txtornado.concurrent import as_future, done_future, new_future
+from txtornado.concurrent import as_future, done_future
 from txtornado.interfaces import IStreamConsumer, IUpgradedConnection
 from txtornado.iostream import StreamClosedError
 from txtornado.log import gen_log
@@ -106,6 +106,9 @@ class WebSocketProtocol(abc.ABC):
     _failed = False  # the peer broke the protocol: whatever else it sends is dropped
     _told = False  # the handler was told that this is the end
     _yielding = False  # because it is others' turn
+    # Whether the end of the stream is told after all that came before it, or at once, so that a
+    # coroutine that still runs can take note.
+    _patient = False
     _gone = False  # the stream is closed, but the handler has not got everything yet
     _heard = False  # something came in, though it was not looked at
     _pumping = False
@@ -197,8 +200,9 @@ class WebSocketProtocol(abc.ABC):
 
     def stream_closed(self, error: BaseException | None) -> None:
         """See `txtornado.interfaces.IStreamConsumer`."""
-        if self._yielding and not self._failed:
-            self._gone = True  # the flood's rest comes first
+        waiting = self._yielding or (self._patient and self._blocked)
+        if waiting and not self._failed and not self._told:
+            self._gone = True  # what came before comes first
             return
         self._ended()
 
@@ -238,7 +242,7 @@ class WebSocketProtocol(abc.ABC):
                 else:
                     result = self._handle_message(engine.opcode, event)  # type: ignore[arg-type]
                 if (result is not None and self._wait(result)) or self._blocked:
-                    if self._gone:
+                    if self._gone and not self._patient:
                         self._ended()
                     return
             self._yield()
@@ -322,10 +326,11 @@ class WebSocketProtocol(abc.ABC):
     def _callback_failed(self, error: BaseException) -> None:
         """The handler failed: log that, and give up."""
         over = self._told or self.stream.closed()
-        if over and isinstance(error, (WebSocketClosedError, asyncio.CancelledError)):
-            return
-        self.handler.log_exception(type(error), error, error.__traceback__)
+        if not over or not isinstance(error, (WebSocketClosedError, asyncio.CancelledError)):
+            self.handler.log_exception(type(error), error, error.__traceback__)
         if over:
+            if self._gone:
+                self._ended()
             return
         self._give_up(1011, None)
 
@@ -389,7 +394,7 @@ class WebSocketProtocol(abc.ABC):
 
     def _abort(self) -> None:
         """Close the stream at once."""
-        self.client_terminated = self.server_terminated = self._blocked = True
+        self.client_terminated = self.server_terminated = self._failed = self._blocked = True
         if self.stream is not None:
             self.stream.close()
 
@@ -436,7 +441,7 @@ class WebSocketProtocol(abc.ABC):
 
     def _drained(self) -> Future[None]:
         """Resolves when the transport has everything; nobody needs to look at it."""
-        future: Future[None] = new_future()
+        future: Future[None] = self.stream.io_loop.asyncio_loop.create_future()
         self.stream.drained().add_done_callback(lambda drained: _pass_on(drained, future))
         return future
 

@@ -25,7 +25,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txtornado.concurrent import as_deferred, new_future
+from txtornado.concurrent import as_deferred
 from txtornado.httpclient import HTTPRequest
 from txtornado.websocket._client import websocket_connect
 from txtornado.websocket._errors import WebSocketClosedError
@@ -171,7 +171,7 @@ class WebSocketTransport:
     def pauseProducing(self) -> None:
         """Hand on no more messages."""
         if self._resumed is None and self.connected:
-            self._resumed = new_future()
+            self._resumed = self._stream.io_loop.asyncio_loop.create_future()
 
     def resumeProducing(self) -> None:
         """Hand on messages again."""
