@@ -15,11 +15,13 @@ import threading
 from unittest import mock
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.reactors import for_every_reactor
 from txtornado import gen
 from txtornado.ioloop import IOLoop, PeriodicCallback
+from txtornado.platform.asyncio import ReactorEventLoop
 from txtornado.testing import ExpectLog
 from txtornado.util import TimeoutError
 
@@ -914,3 +916,20 @@ asyncio.run(main())
 asyncio.run(main())
 """
         self.assertEqual(self.python(code), "True True\nTrue True")
+
+
+class CancelledTurnTests(SynchronousTestCase):
+    """A loop on a reactor that others use as well."""
+
+    def test_goes_on(self) -> None:
+        """When all calls of its reactor are cancelled, as by trial after a test, it still goes on."""
+        reactor = MemoryReactorClock()
+        loop = ReactorEventLoop(reactor)
+        self.addCleanup(loop.close)
+        calls: list[int] = []
+        loop.call_soon(calls.append, 1)
+        for call in reactor.getDelayedCalls():
+            call.cancel()
+        loop.call_soon(calls.append, 2)
+        reactor.advance(0)
+        self.assertEqual(calls, [1, 2])

@@ -167,7 +167,7 @@ class APIHandler(ProviderHandler):
             for name in self.request.arguments
             if not name.startswith("oauth_")
         }
-        user = {"id": "ann", "screen_name": "ann", "name": "Ann"}
+        user = {"id": "ann", "id_str": "1", "screen_name": "ann", "name": "Ann"}
         self.finish({"path": path, "method": self.request.method, "arguments": arguments, **user})
 
     get = post = _serve

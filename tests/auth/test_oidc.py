@@ -295,6 +295,7 @@ class IDTokenTests(OIDCTestCase):
             "access token": {"at_hash": "x"},
         }
         self.start()
+        self.assertEqual((await self.ann.get(await self.reply())).code, 200)
         for name, claims in bad.items():
             self.issuer.claims = claims
             page = await self.ann.get(await self.reply())
@@ -312,29 +313,32 @@ class IDTokenTests(OIDCTestCase):
     async def test_signatures(self) -> None:
         """Tokens without a signature, with a secret's, or another key's are refused."""
         self.start()
-        claims = {"sub": "ann", "iss": self.issuer.url, "aud": CLIENT, "iat": 1, "exp": 2**33}
+        own, other = self.issuer.keys["k1"], new_key()
         public = json.dumps(self.issuer.jwks()[0])
-        tokens = {
-            "none": jwt.encode(claims, "", algorithm="none"),
-            "client secret": jwt.encode(claims, CLIENT_SECRET * 4, algorithm="HS256"),
-            "public key as a secret": signed_with_text(claims, public),
-            "other key": jwt.encode(claims, new_key(), algorithm="ES256", headers={"kid": "k1"}),
-            "other kind of key": jwt.encode(
-                claims, new_key("RS256"), algorithm="RS256", headers={"kid": "k1"}
+        k1 = {"kid": "k1"}
+        bad: dict[str, Any] = {
+            "none": lambda claims: jwt.encode(claims, "", algorithm="none", headers=k1),
+            "secret": lambda claims: jwt.encode(
+                claims, CLIENT_SECRET * 4, algorithm="HS256", headers=k1
             ),
-            "own key in the header": jwt.encode(
-                claims, new_key(), algorithm="ES256", headers={"jwk": self.issuer.jwks()[0]}
+            "public key as a secret": lambda claims: signed_with_text(claims, public),
+            "other key": lambda claims: jwt.encode(claims, other, algorithm="ES256", headers=k1),
+            "other kind of key": lambda claims: jwt.encode(
+                claims, new_key("RS256"), algorithm="RS256", headers=k1
             ),
-            "unknown extension": jwt.encode(
-                claims,
-                self.issuer.keys["k1"],
-                algorithm="ES256",
-                headers={"kid": "k1", "crit": ["x"], "x": 1},
+            "own key in the header": lambda claims: jwt.encode(
+                claims, other, algorithm="ES256", headers={"jwk": json.loads(public)}
             ),
-            "garbage": "a.b.c",
+            "unknown extension": lambda claims: jwt.encode(
+                claims, own, algorithm="ES256", headers={**k1, "crit": ["x"], "x": 1}
+            ),
+            "kid is a list": lambda claims: "eyJhbGciOiJFUzI1NiIsImtpZCI6W119.e30.AA",
+            "garbage": lambda claims: "a.b.c",
         }
-        for name, token in tokens.items():
-            self.issuer.id_token = token
+        self.issuer.sign = lambda claims: jwt.encode(claims, own, algorithm="ES256", headers=k1)  # type: ignore
+        self.assertEqual((await self.ann.get(await self.reply())).code, 200)
+        for name, sign in bad.items():
+            self.issuer.sign = sign
             page = await self.ann.get(await self.reply())
             self.assertEqual((name, page.code), (name, 403))
             self.assertEqual((name, page.json["code"]), (name, "forged"))
@@ -356,9 +360,9 @@ class IDTokenTests(OIDCTestCase):
         }
         self.issuer.published = [*self.issuer.jwks(), key]
         self.issuer.changes["id_token_signing_alg_values_supported"] = ["HS256", "ES256"]
-        self.issuer.id_token = jwt.encode(
-            {"sub": "ann"}, b"secret-secret-secret-secret-secret", algorithm="HS256", headers={"kid": "s"}
-        )  # fmt: skip
+        self.issuer.sign = lambda claims: jwt.encode(  # type: ignore
+            claims, b"secret-secret-secret-secret-secret", algorithm="HS256", headers={"kid": "s"}
+        )
         await self.refused("forged", "not accepted")
 
     async def test_key_for_encryption(self) -> None:

@@ -24,6 +24,7 @@ import importlib
 import io
 import os
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -143,7 +144,7 @@ def run_module(name: str, kind: str) -> Any:
     loader = TestLoader()
     suite = loader.suiteFactory([loader.loadClass(case) for case in cases(module, kind)])
     runner = TrialRunner(
-        VerboseTextReporter, stream=io.StringIO(), workingDirectory=f"_trial_temp_{kind}"
+        VerboseTextReporter, stream=io.StringIO(), workingDirectory="_trial_temp"
     )
     return runner.run(suite)
 
@@ -179,7 +180,11 @@ def main() -> None:
     # One process can do one kind: the test cases are made when the modules are imported.
     if len(sys.argv) != 2 or sys.argv[1] not in KINDS:
         sys.exit((__doc__ or "").strip())
-    sys.exit(1 if run(sys.argv[1]) else 0)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        status = 1 if run(sys.argv[1]) else 0
+        os.chdir("/")
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -57,6 +58,13 @@ def parse(data: bytes) -> list[tuple[int, bytes]]:
 
 def close(code: int, reason: str = "") -> bytes:
     return code.to_bytes(2, "big") + reason.encode()
+
+
+async def end(connection: Any) -> None:
+    """Close a client's connection, and wait until nothing is left of it."""
+    connection.close()
+    while not connection.stream.closed():
+        await asyncio.sleep(0)
 
 
 class Recorder(WebSocketHandler):

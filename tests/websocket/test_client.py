@@ -8,10 +8,10 @@ import socket
 import ssl
 from typing import Any
 
-from tests.websocket.support import close, frame
+from tests.websocket.support import close, end, frame
 from txtornado.httpclient import HTTPError, HTTPRequest
 from txtornado.httpserver import HTTPServer
-from txtornado.log import app_log
+from txtornado.log import app_log, gen_log
 from txtornado.netutil import OverrideResolver, Resolver
 from txtornado.simple_httpclient import HTTPTimeoutError
 from txtornado.testing import ExpectLog, ReactorTestCase, bind_unused_port
@@ -80,7 +80,7 @@ class ClientTestCase(ReactorTestCase):
 
     async def connect(self, path: str = "", **options: Any) -> WebSocketClientConnection:
         connection = await websocket_connect(self.url + path, **options)
-        self.addCleanup(connection.close)
+        self.addCleanup(end, connection)
         return connection
 
 
@@ -170,8 +170,7 @@ class TalkTests(ClientTestCase):
                 websocket_connect(self.url, callback=called.set_result)
             else:
                 websocket_connect(self.url, self.io_loop, called.set_result)
-            ws = (await called).result()
-            ws.close()
+            await end((await called).result())
 
     async def test_waiting_readers(self) -> None:
         """Several readers get a message each, in order; a cancelled one takes none."""
@@ -220,7 +219,6 @@ class TalkTests(ClientTestCase):
         self.assertIsNone(await ws.read_message())
         self.assertEqual(ws.close_code, 1000)
 
-
     async def test_read_after_the_end(self) -> None:
         """What the server sent before it closed can all be read, however late."""
         ws = await self.connect()
@@ -240,7 +238,7 @@ class RequestTests(ClientTestCase):
         import json
 
         ws = await websocket_connect(request, **options)
-        self.addCleanup(ws.close)
+        self.addCleanup(end, ws)
         await ws.write_message("headers")
         return json.loads(await ws.read_message())
 
@@ -269,7 +267,7 @@ class RequestTests(ClientTestCase):
         self.addCleanup(resolver.close)
         for _ in range(2):
             ws = await websocket_connect(f"ws://chat.example:{self.port}/", resolver=resolver)
-            ws.close()
+            await end(ws)
 
     async def test_refused(self) -> None:
         """A refusal is an HTTPError with its code, a redirect among them."""
@@ -310,9 +308,9 @@ class RequestTests(ClientTestCase):
         ws = await websocket_connect(HTTPRequest(url, validate_cert=False))
         await ws.write_message("secret")
         self.assertEqual(await ws.read_message(), "secret")
-        ws.close()
+        await end(ws)
         self.assertIsNone(await ws.read_message())
-        with self.assertRaises(ssl.SSLError):
+        with ExpectLog(gen_log, "SSL Error"), self.assertRaises(ssl.SSLError):
             await websocket_connect(url)
 
 

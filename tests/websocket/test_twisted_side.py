@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -237,8 +238,13 @@ class EndpointTests(ReactorTestCase):
     async def test_no_protocol(self) -> None:
         """A factory without a protocol is a NoProtocol."""
 
+        connections = set(self.server._upgraded)
         with self.assertRaises(NoProtocol):
             await WebSocketEndpoint(self.url).connect(Nobody())
+        while self.server._upgraded - connections:
+            await asyncio.sleep(0)
+        for _ in range(3):  # until this end has noticed
+            await asyncio.sleep(0)
 
     async def test_nobody_there(self) -> None:
         """A failure to connect is the Deferred's."""

@@ -48,6 +48,8 @@ async def verified(
     algorithm = header.get("alg")
     if algorithm not in _allowed(provider):
         raise AuthError("the token is signed in a way that is not accepted", code="forged")
+    if "crit" in header:  # RFC 7515 section 4.1.11: none is known here
+        raise AuthError("the token has extensions that are not known", code="forged")
     for key in await provider.keys(mixin, header.get("kid"), algorithm):
         try:
             claims: dict[str, Any] = jwt.decode(

@@ -293,7 +293,7 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
         self._check_closed()  # type: ignore[attr-defined]
         handle = asyncio.Handle(callback, args, self, context)
         self._queue.append(handle)
-        if self._turn_call is None and not self._turning:
+        if not self._turning:
             self._wake()
         return handle
 
@@ -319,11 +319,13 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
 
     def _add_callback(self, handle: asyncio.Handle) -> None:
         self._queue.append(handle)
-        if self._turn_call is None and not self._turning:
+        if not self._turning:
             self._wake()
 
     def _wake(self) -> None:
-        if self._turn_call is None:
+        call = self._turn_call
+        # Others may have cancelled it: trial cancels all of a reactor's calls after a test.
+        if call is None or not call.active():
             self._turn_call = self.reactor.callLater(0, self._turn)
 
     def _turn(self) -> None:
@@ -405,9 +407,7 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
     def _write_to_self(self) -> None:
         self.reactor.callFromThread(_nothing)
 
-    def add_signal_handler(
-        self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts
-    ) -> None:
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Call ``callback`` on the loop when ``sig`` comes; in the main thread only."""
         self._check_closed()  # type: ignore[attr-defined]
         try:

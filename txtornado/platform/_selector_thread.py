@@ -218,15 +218,11 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         self._selector.close()
         self._real_loop.close()
 
-    def add_reader(
-        self, fd: Any, callback: Callable[[*_Ts], Any], *args: *_Ts
-    ) -> None:
+    def add_reader(self, fd: Any, callback: Callable[[*_Ts], Any], *args: *_Ts) -> None:
         """As asyncio's ``loop.add_reader``."""
         self._selector.add_reader(fd, callback, *args)
 
-    def add_writer(
-        self, fd: Any, callback: Callable[[*_Ts], Any], *args: *_Ts
-    ) -> None:
+    def add_writer(self, fd: Any, callback: Callable[[*_Ts], Any], *args: *_Ts) -> None:
         """As asyncio's ``loop.add_writer``."""
         self._selector.add_writer(fd, callback, *args)
 

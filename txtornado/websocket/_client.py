@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from txtornado import httputil
-from txtornado.concurrent import new_future
+from txtornado.concurrent import as_future, new_future
 from txtornado.escape import utf8
 from txtornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from txtornado.httpclient import HTTPError, HTTPRequest
@@ -450,7 +450,9 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
             self.on_connection_close()
         finally:
             if self._on_message_callback is not None:
-                self._on_message_callback(None)
+                result = self._on_message_callback(None)
+                if result is not None:
+                    self.io_loop.add_future(as_future(result), Future.result)
 
     def log_exception(
         self,

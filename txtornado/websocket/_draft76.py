@@ -161,8 +161,8 @@ class WebSocketProtocol76(WebSocketProtocol):
             opening, self._opening = self._opening, None
             return opening()
         self.client_terminated = self._blocked = True
-        self.close()
         self._tell()
+        self.close()
         return None
 
     def write_message(

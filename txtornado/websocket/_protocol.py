@@ -151,9 +151,9 @@ class WebSocketProtocol13(WebSocketProtocol):
             self.close_code, self.close_reason = _frames.parse_close(data)
             self.client_terminated = True
             self._blocked = True  # whatever follows
-            self.close(self.close_code)
             self._stopped()
             self._tell()
+            self.close(self.close_code)
         return None
 
     def _pong(self, data: bytes) -> None:

@@ -242,7 +242,7 @@ class WebSocketProtocol(abc.ABC):
                 else:
                     result = self._handle_message(engine.opcode, event)  # type: ignore[arg-type]
                 if (result is not None and self._wait(result)) or self._blocked:
-                    if self._gone and not self._patient:
+                    if self._gone and (self._told or not self._patient):
                         self._ended()
                     return
             self._yield()

@@ -28,7 +28,9 @@ class TwistedIOLoop(ReactorIOLoop):
 
         def __init__(self, reactor: Any = None, make_current: bool = False) -> None: ...
 
-    def initialize(self, reactor: Any = None, make_current: bool = False) -> None:
+    def initialize(  # type: ignore[override]
+        self, reactor: Any = None, make_current: bool = False
+    ) -> None:
         if reactor is None:
             from twisted.internet import reactor
         super().initialize(reactor, make_current=make_current)

@@ -113,6 +113,7 @@ class TornadoReactor(PosixReactorBase):
         self._iterating = False
         self._ended = False
         self._children: _ChildSignals | None = None
+        self._spawned = False
         super().__init__()
         if isinstance(io_loop, IOLoop):
             io_loop.adopt_reactor(self)
@@ -135,7 +136,10 @@ class TornadoReactor(PosixReactorBase):
         """See `twisted.internet.base.ReactorBase`."""
         # Twisted knows one I/O thread in a process; a loop of a side thread must not become it.
         self._registerAsIOThread = _in_main_thread()
+        self._unwatch_children()
         super().startRunning(installSignalHandlers=installSignalHandlers)
+        if self._spawned:
+            self._watch_children()
         self._schedule()
 
     def run(self, installSignalHandlers: bool = True) -> None:
@@ -155,6 +159,7 @@ class TornadoReactor(PosixReactorBase):
             super().run(installSignalHandlers=installSignalHandlers)
         finally:
             self._own_run = False
+            self._unwatch_children()
 
     def mainLoop(self) -> None:
         try:
@@ -404,20 +409,31 @@ class TornadoReactor(PosixReactorBase):
 
     def spawnProcess(self, *args: Any, **kwargs: Any) -> Any:
         """See `twisted.internet.interfaces.IReactorProcess.spawnProcess`."""
-        if self._children is None and not self._own_run and _in_main_thread():
-            self._children = _ChildSignals(self)
-        return super().spawnProcess(*args, **kwargs)
+        self._spawned = True
+        self._watch_children()
+        return super().spawnProcess(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def disconnectAll(self) -> None:
-        """Disconnect everything; the last thing that is called of a reactor."""
+    def _watch_children(self) -> None:
+        if self._children is None and _in_main_thread():
+            self._children = _ChildSignals(self)
+
+    def _unwatch_children(self) -> None:
         if self._children is not None:
             self._children.restore()
             self._children = None
+
+    def disconnectAll(self) -> None:
+        """Disconnect everything; the last thing that is called of a reactor."""
+        self._unwatch_children()
         super().disconnectAll()
 
 
 class _ChildSignals:
-    """Has ended children reaped where nobody else handles SIGCHLD for Twisted."""
+    """Has ended children reaped.
+
+    Twisted's own way relies on the wake-up descriptor of `signal.set_wakeup_fd`, of which there is
+    one in a process, and asyncio and uvloop take it for themselves.
+    """
 
     def __init__(self, reactor: TornadoReactor) -> None:
         self._reactor = reactor
