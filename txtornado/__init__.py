@@ -8,8 +8,10 @@ importing any of them neither installs a reactor nor creates an event loop.
 import importlib
 from types import ModuleType
 
-from txtornado._version import version, version_info
+from txtornado._version import version as version
+from txtornado._version import version_info as version_info
 
+# Modules only: each can be imported by its name.
 __all__ = [
     "auth",
     "autoreload",
@@ -39,8 +41,6 @@ __all__ = [
     "template",
     "testing",
     "util",
-    "version",
-    "version_info",
     "web",
     "websocket",
     "wsgi",

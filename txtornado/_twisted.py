@@ -201,9 +201,19 @@ class SocketTransport(DirectTransport, tcp.Connection):
 
     # -- reading and writing ------------------------------------------------------------
 
+    def _readable(self) -> None:
+        # As in `_act`, for what happens most.
+        try:
+            why = self.doRead()
+        except Exception as e:
+            log.err()
+            why = e
+        if why is not None:
+            self.reactor._disconnectSelectable(self, why, True)
+
     def doRead(self) -> Any:
-        size = self.bufferSize
-        for _ in range(2):
+        size, more = self.bufferSize, True
+        while True:
             try:
                 data = self.socket.recv(size)
             except BlockingIOError:
@@ -217,10 +227,11 @@ class SocketTransport(DirectTransport, tcp.Connection):
                 self.protocol.dataReceived(data)
             finally:
                 self._busy = False
-            if self.failure is not None or len(data) < size or not self._reading:
-                break
-            size = self.burst  # there is much: fewer and larger pieces from here
-        return self.failure
+            if len(data) < size or self.failure is not None or not self._reading:
+                return self.failure
+            if not more:
+                return None
+            size, more = self.burst, False  # there is much: in fewer and larger pieces
 
     def doWrite(self) -> Any:
         if not self.connecting:

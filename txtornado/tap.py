@@ -56,6 +56,8 @@ def _plugin_package() -> ModuleType:
     assert spec is not None and spec.loader is not None
     package = sys.modules[PLUGINS] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
+    # As an import would; twisted.plugin finds it by this.
+    sys.modules["txtornado"].plugins = package  # type: ignore[attr-defined]
     return package
 
 

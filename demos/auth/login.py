@@ -210,14 +210,14 @@ def make_app(**settings):
     )
 
 
-async def main(path):
-    with open(path) as file:
-        app = make_app(**json.load(file))
-    app.listen(PORT, address="127.0.0.1")
+async def main(settings):
+    make_app(**settings).listen(PORT, address="127.0.0.1")
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    asyncio.run(main(sys.argv[1]))
+    with open(sys.argv[1]) as file:
+        configuration = json.load(file)
+    asyncio.run(main(configuration))

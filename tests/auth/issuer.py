@@ -55,6 +55,7 @@ class Issuer:
                 ("/.well-known/openid-configuration", DescriptionHandler, options),
                 ("/keys", KeysHandler, options),
                 ("/token", TokenHandler, options),
+                ("/moved", MovedHandler, options),
                 ("/userinfo", UserinfoHandler, options),
                 ("/revoke", RevokeHandler, options),
             ],
@@ -184,6 +185,11 @@ class TokenHandler(IssuerHandler):
             asked["code_challenge"],
             asked["redirect_uri"],
         )
+
+
+class MovedHandler(IssuerHandler):
+    def post(self) -> None:
+        self.redirect("/token", status=307)
 
 
 class UserinfoHandler(IssuerHandler):

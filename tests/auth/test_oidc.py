@@ -247,7 +247,7 @@ class ReplyTests(OIDCTestCase):
         self.start(("/other", OtherHandler), other=other.settings())
         reply = await self.reply()
         page = await self.ann.get(reply.replace("/login?", "/other?"))
-        self.assert_refused(page, "state_mismatch")
+        self.assert_refused(page, "state_mismatch", "belongs to no login")
 
     async def test_sender(self) -> None:
         """A reply must name the issuer if that says it does, and no other in any case."""
@@ -449,6 +449,17 @@ class ProviderTests(OIDCTestCase):
             self.issuer.token_status, self.issuer.token_answer = status, answer
             page = await self.ann.get(await self.reply())
             self.assertEqual((answer[:40], page.code, page.json["code"]), (answer[:40], 403, code))
+
+    async def test_too_large(self) -> None:
+        """An answer of more than a megabyte is refused, whatever it says."""
+        self.issuer.token_answer = {"access_token": "x" * (1 << 20)}
+        await self.refused("bad_response", "too much")
+
+    async def test_token_endpoint_moved(self) -> None:
+        """Secrets do not follow a redirect."""
+        self.issuer.changes["token_endpoint"] = self.issuer.url + "/moved"
+        await self.refused("bad_response", "307")
+        self.assertNotIn("/token", self.issuer.counts)
 
     async def test_timeout(self) -> None:
         """A token endpoint that never answers is given up after the setting auth_timeout."""

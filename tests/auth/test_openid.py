@@ -150,6 +150,25 @@ class RefusedTests(OpenIDTestCase):
             page = await self.ann.get(f"{reply.partition('?')[0]}?{urlencode(fields)}")
             self.assertEqual((name, page.code), (name, 403))
 
+    async def test_own_checks(self) -> None:
+        """What a provider calls valid must still be for this login and of that provider."""
+        self.provider.answer = (200, "is_valid:true\n")
+        reply = await self.reply()
+        self.assertEqual((await self.ann.get(reply)).code, 200)
+
+        def other_provider(fields: dict[str, str]) -> None:
+            fields["openid.op_endpoint"] = "https://other.example/"
+
+        def other_login(fields: dict[str, str]) -> None:
+            fields["openid.return_to"] = f"{self.site}/login?auth_state={fields['auth_state']}"
+
+        def old(fields: dict[str, str]) -> None:
+            fields["openid.response_nonce"] = "2020-01-01T00:00:00Zx"
+
+        await self.refused(other_provider, "forged", "another provider")
+        await self.refused(other_login, "forged", "another login")
+        await self.refused(old, "forged", "used before")
+
     async def test_missing_fields(self) -> None:
         """Every field that matters must be there and signed."""
         for name in (

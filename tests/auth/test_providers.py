@@ -174,6 +174,17 @@ class GoogleTests(ProviderTestCase):
         self.assert_refused(await self.browser().get(reply), "state_mismatch")
         self.assertEqual(self.provider.asked, [])
 
+    async def test_refused(self) -> None:
+        """A user who says no is not sent back to Google, unless it is not this login's no."""
+        self.start(GoogleHandler)
+        url = f"{self.site}/login?error=access_denied&state="
+        state = (await self.asked())["state"]
+        self.assertEqual((await self.ann.get(url + "other")).code, 302)
+        self.assert_refused(await self.ann.get(url + state), "access_denied")
+        self.assertEqual((await self.ann.get(url + state)).code, 302)
+        page = await self.ann.get(await self.reply() + "&error=server_error")
+        self.assert_refused(page, "server_error")
+
     async def test_off(self) -> None:
         """With auth_strict=False, or no cookie_secret, nothing is added and any reply is taken."""
         self.provider.answers["/token"] = {"access_token": "t"}
@@ -289,6 +300,44 @@ class OAuth2Tests(ProviderTestCase):
         self.start(Handler)
         page = await self.ann.get(await self.reply())
         self.assert_refused(page, "state_mismatch", "redirect_uri")
+
+    async def test_redirect_uris(self) -> None:
+        """A path is one of this site; everything else goes as it is."""
+        uris = {
+            "/x": "{}/x",
+            "https://a.example/y": "https://a.example/y",
+            "postmessage": "postmessage",
+        }
+        for uri, sent in uris.items():
+
+            class Handler(OAuth2Handler):
+                async def get(self) -> None:
+                    if code := self.get_argument("code", None):
+                        self.write(await self.oauth2_exchange(code, uri))
+                    else:
+                        self.authorize_redirect(uri, KEY)
+
+            self.start(Handler)
+            self.provider.answers["/token"] = {"access_token": "t"}
+            asked = await self.asked()
+            page = await self.ann.get(f"{self.site}/login?code=c&state={asked['state']}")
+            self.assertEqual(page.code, 200, page)
+            self.assertEqual(asked["redirect_uri"], sent.format(self.site))
+            self.assertEqual(self.provider.asked[-1][2]["redirect_uri"], asked["redirect_uri"])
+
+    async def test_no_code(self) -> None:
+        """A reply without a code is none."""
+
+        class Handler(OAuth2Handler):
+            async def get(self) -> None:
+                if self.get_argument("state", None):
+                    await self.oauth2_exchange(self.get_argument("code", ""), "/login")
+                await super().get()
+
+        self.start(Handler)
+        state = (await self.asked())["state"]
+        page = await self.ann.get(f"{self.site}/login?state={state}")
+        self.assert_refused(page, "bad_response", "no code")
 
     async def test_form_answer(self) -> None:
         """A token endpoint may answer with a form."""

@@ -7,7 +7,6 @@ The kinds:
 =========  ============================================================
 txtornado  a `TornadoReactor` on txtornado's IOLoop
 tornado    a `TornadoReactor` on the IOLoop of Tornado itself
-uvloop     a `TornadoReactor` on txtornado's IOLoop, that on uvloop
 asyncio    Twisted's own asyncio reactor, to compare
 epoll      Twisted's own epoll reactor, to compare
 =========  ============================================================
@@ -56,19 +55,13 @@ OF_ROOT = ("test_changeUID",)
 Cleanup = Callable[[Callable[[], Any]], Any]
 
 
-def _txtornado(add_cleanup: Cleanup, make: Callable[[], Any] = asyncio.new_event_loop) -> Any:
-    from txtornado.platform.asyncio import AsyncIOLoop
+def _txtornado(add_cleanup: Cleanup) -> Any:
+    from txtornado.ioloop import IOLoop
     from txtornado.platform.twisted import TornadoReactor
 
-    loop = AsyncIOLoop(asyncio_loop=make(), make_current=False)
+    loop = IOLoop(make_current=False)
     add_cleanup(lambda: loop.close(all_fds=True))
     return TornadoReactor(loop)
-
-
-def _uvloop(add_cleanup: Cleanup) -> Any:
-    import uvloop
-
-    return _txtornado(add_cleanup, uvloop.new_event_loop)
 
 
 def _tornado(add_cleanup: Cleanup) -> Any:
@@ -98,7 +91,6 @@ def _epoll(add_cleanup: Cleanup) -> Any:
 KINDS: dict[str, Callable[[Cleanup], Any]] = {
     "txtornado": _txtornado,
     "tornado": _tornado,
-    "uvloop": _uvloop,
     "asyncio": _asyncio,
     "epoll": _epoll,
 }
@@ -143,9 +135,7 @@ def run_module(name: str, kind: str) -> Any:
     module = importlib.import_module(f"twisted.internet.test.{name}")
     loader = TestLoader()
     suite = loader.suiteFactory([loader.loadClass(case) for case in cases(module, kind)])
-    runner = TrialRunner(
-        VerboseTextReporter, stream=io.StringIO(), workingDirectory="_trial_temp"
-    )
+    runner = TrialRunner(VerboseTextReporter, stream=io.StringIO(), workingDirectory="_trial_temp")
     return runner.run(suite)
 
 

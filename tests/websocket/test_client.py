@@ -287,6 +287,11 @@ class RequestTests(ClientTestCase):
             with self.assertRaises(ValueError):
                 await websocket_connect(url)
 
+    async def test_proxy(self) -> None:
+        """A request for a proxy is refused, for it would not be used."""
+        with self.assertRaises(NotImplementedError):
+            await websocket_connect(HTTPRequest(self.url, proxy_host="proxy", proxy_port=1))
+
     async def test_two_timeouts(self) -> None:
         """A time limit beside a request that has its own is a mistake."""
         with self.assertRaises(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.websocket.support import Client, Recorder, close, parse, serve
@@ -264,6 +265,30 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(len(tasks), 2)
         self.assertIsNotNone(tasks[0])
         self.assertIs(tasks[0], tasks[1])
+
+    def test_awaited_deferreds(self) -> None:
+        """A coroutine may await Deferreds, at any time, and has their results and failures."""
+        waiting: list[Deferred[Any]] = []
+
+        class Handler(Recorder):
+            async def on_message(self, message: Any) -> None:
+                for _ in range(2):
+                    waiting.append(Deferred())
+                    self.events.append(await waiting[-1])
+                waiting.append(Deferred())
+                try:
+                    await waiting[-1]
+                except ZeroDivisionError:
+                    self.events.append("failed")
+
+        server = serve(self, Handler)
+        Client(server).send(TEXT, b"x")
+        for number in range(2):
+            waiting[-1].callback(number)
+            server.settle()
+        waiting[-1].errback(ZeroDivisionError())
+        server.settle()
+        self.assertEqual(Recorder.instances[0].events, [0, 1, "failed"])
 
     def test_timeout_in_coroutine(self) -> None:
         """asyncio.timeout works in a handler's coroutine, which goes on after it."""

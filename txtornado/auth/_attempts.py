@@ -30,6 +30,7 @@ COOKIE = "_auth_attempts"
 LIFETIME = 600  # seconds
 _MOST = 4
 _DAY = 86400
+_SKEW = 60  # seconds that the clocks of the application's machines may differ by
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,23 @@ def _load(handler: RequestHandler) -> list[Attempt]:
     signed = handler.get_signed_cookie(COOKIE, max_age_days=LIFETIME / _DAY, min_version=2)
     if signed is None:
         return []
-    now = time.time()
     try:
-        attempts = [Attempt(*fields) for fields in json.loads(signed)]
-        return [attempt for attempt in attempts if 0 <= now - attempt.time + 60 <= LIFETIME + 60]
+        rows = json.loads(signed)
+        attempts = [Attempt(*row) for row in rows if _is_row(row)]
     except (ValueError, TypeError):  # of another release
         return []
+    now = time.time()
+    return [one for one in attempts if -_SKEW <= now - one.time <= LIFETIME]
+
+
+def _is_row(row: object) -> bool:
+    """Whether ``row`` holds the fields of an `Attempt`."""
+    return (
+        isinstance(row, list)
+        and len(row) == 6
+        and all(isinstance(field, str) for field in row[:5])
+        and isinstance(row[5], int)
+    )
 
 
 def _save(handler: RequestHandler, attempts: list[Attempt], by_post: bool = False) -> None:

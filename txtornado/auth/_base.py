@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urljoin
 
 from txtornado.auth._errors import AuthError
 from txtornado.httpclient import AsyncHTTPClient
@@ -15,7 +16,16 @@ from txtornado.httpclient import AsyncHTTPClient
 if TYPE_CHECKING:
     from txtornado.web import RequestHandler
 
-__all__ = ["AuthBase", "handler_of", "is_strict", "store_of"]
+__all__ = [
+    "AuthBase",
+    "absolute",
+    "credentials",
+    "handler_of",
+    "is_lenient",
+    "is_strict",
+    "single_argument",
+    "store_of",
+]
 
 
 class AuthBase:
@@ -49,7 +59,7 @@ def is_strict(mixin: AuthBase) -> bool:
     if strict is None:
         return bool(handler.settings.get("cookie_secret"))
     if strict:
-        handler.require_setting("cookie_secret", "third-party logins (or set auth_strict=False)")
+        handler.require_setting("cookie_secret", "third-party logins")
     return bool(strict)
 
 
@@ -75,6 +85,14 @@ def credentials(mixin: AuthBase, setting: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping) or not found.get("key"):
         raise AuthError(f"the setting {setting!r} must be a dict with 'key' and 'secret'")
     return found
+
+
+def absolute(handler: RequestHandler, uri: str) -> str:
+    """``uri`` with this site's name, if it is a path.
+
+    Everything else stays as it is: some providers take words like ``postmessage``.
+    """
+    return urljoin(handler.request.full_url(), uri) if uri.startswith("/") else uri
 
 
 def single_argument(handler: RequestHandler, name: str) -> str | None:

@@ -91,10 +91,16 @@ def redirecting(work: Coroutine[Any, Any, None], callback: Callback | None = Non
     future: _WatchedFuture[None] = _WatchedFuture(loop=current_loop())
     unwatched = wrap(_raise) if active_chain() else None
     task = as_future(work)
+    Future.add_done_callback(future, functools.partial(_cancel_with, task))
     task.add_done_callback(functools.partial(_hand_on, future, unwatched))
     if callback is not None:
         with_callback(future, callback)
     return future
+
+
+def _cancel_with(task: Future[None], future: Future[None]) -> None:
+    if future.cancelled():
+        task.cancel()
 
 
 def _raise(error: BaseException) -> None:
@@ -110,7 +116,7 @@ def _hand_on(
         future.cancel()
         return
     error = task.exception()
-    if future.done():
+    if future.done():  # cancelled, though the task went on
         return
     if error is None:
         future.set_result(None)

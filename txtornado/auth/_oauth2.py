@@ -5,10 +5,10 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from txtornado.auth import _attempts
-from txtornado.auth._base import AuthBase, handler_of, is_strict, single_argument
+from txtornado.auth._base import AuthBase, absolute, handler_of, is_strict, single_argument
 from txtornado.auth._callbacks import Callback, answer, callback_at
 from txtornado.auth._errors import AuthError, refusal
 from txtornado.auth._fetch import basic_authorization, form_post, host_of, token_answer, with_query
@@ -59,8 +59,8 @@ class OAuth2Mixin(AuthBase):
         """Redirect the user to the provider, to log in and to grant access.
 
         Args:
-            redirect_uri: where the provider is to send the user then; relative to the page that
-                is asked for.  Some providers have it registered, and allow no other.
+            redirect_uri: where the provider is to send the user then; a path is one of this site.
+                Most providers have it registered, and allow no other.
             client_id: the application's name with the provider.
             client_secret: not used; there for its place (Tornado 2.3).
             extra_params: further parameters.  A ``state`` here replaces ours, and is checked.
@@ -75,9 +75,7 @@ class OAuth2Mixin(AuthBase):
         handler = handler_of(self)
         arguments: dict[str, Any] = {"response_type": response_type}
         if redirect_uri is not None:
-            redirect_uri = arguments["redirect_uri"] = urljoin(
-                handler.request.full_url(), redirect_uri
-            )
+            redirect_uri = arguments["redirect_uri"] = absolute(handler, redirect_uri)
         if client_id is not None:
             arguments["client_id"] = client_id
         arguments.update(extra_params or {})
@@ -170,10 +168,12 @@ class OAuth2Mixin(AuthBase):
     def _code_fields(
         self, attempt: _attempts.Attempt | None, code: str, redirect_uri: str | None
     ) -> dict[str, str]:
+        if not code:
+            raise AuthError("the reply has no code", code="bad_response")
         fields = {"code": code}
         if redirect_uri is not None:
             # Just as it was sent to the provider, which compares them.
-            redirect_uri = urljoin(handler_of(self).request.full_url(), redirect_uri)
+            redirect_uri = absolute(handler_of(self), redirect_uri)
             if attempt is not None and not attempt.is_for(redirect_uri):
                 raise AuthError(
                     "redirect_uri must be the same in authorize_redirect() and here",

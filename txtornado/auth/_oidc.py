@@ -5,10 +5,10 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from txtornado.auth import _attempts, _id_token
-from txtornado.auth._base import credentials, handler_of, single_argument
+from txtornado.auth._base import absolute, credentials, handler_of, single_argument
 from txtornado.auth._callbacks import Callback, answer, redirecting
 from txtornado.auth._errors import AuthError
 from txtornado.auth._fetch import fetch, form_post, json_object, token_answer, with_query
@@ -90,8 +90,8 @@ class OpenIDConnectMixin(OAuth2Mixin):
         """Redirect the user to the provider, to log in; ends the request.
 
         Args:
-            redirect_uri: where the provider is to send the user then, relative to the page that
-                is asked for, which (without its query) is the default.  It must be registered.
+            redirect_uri: where the provider is to send the user then; a path is one of this site.  By
+                default the page that is asked for, without its query.  It must be registered.
             scope: what to ask about the user; ``openid`` is added.
             extra_params: further parameters, such as ``prompt``, ``max_age``, ``login_hint``.
             callback: called without arguments at the end.
@@ -139,10 +139,11 @@ class OpenIDConnectMixin(OAuth2Mixin):
         handler_of(self).redirect(with_query(described["authorization_endpoint"], arguments))
 
     def _oidc_redirect_uri(self, redirect_uri: str | None) -> str:
-        here = handler_of(self).request.full_url()
-        if redirect_uri is None:
-            return urlunsplit(urlsplit(here)._replace(query="", fragment=""))
-        return urljoin(here, redirect_uri)
+        handler = handler_of(self)
+        if redirect_uri is not None:
+            return absolute(handler, redirect_uri)
+        here = urlsplit(handler.request.full_url())
+        return urlunsplit(here._replace(query="", fragment=""))
 
     # --- Back from it ----------------------------------------------------------------
 
@@ -174,9 +175,7 @@ class OpenIDConnectMixin(OAuth2Mixin):
         described = await provider.describe(self)
         self._check_sender(provider, described)
         code = code or single_argument(handler_of(self), "code")
-        if not code:
-            raise AuthError("the reply has no code", code="bad_response")
-        fields = self._code_fields(attempt, code, self._oidc_redirect_uri(redirect_uri))
+        fields = self._code_fields(attempt, code or "", self._oidc_redirect_uri(redirect_uri))
         tokens = await self._oauth2_token(
             {"grant_type": "authorization_code", **fields}, None, None
         )
@@ -266,9 +265,9 @@ class OpenIDConnectMixin(OAuth2Mixin):
 
         Args:
             id_token: the user's, so that the provider need not ask.
-            post_logout_redirect_uri: where the provider is to send the user then, relative to the
-                page that is asked for.  It must be registered.  Where the provider has no logout,
-                the user goes there at once.
+            post_logout_redirect_uri: where the provider is to send the user then; a path is one of
+                this site.  It must be registered.  Where the provider has no logout, the user goes
+                there at once.
             extra_params: further parameters, such as ``state``.
             callback: called without arguments at the end.
         """

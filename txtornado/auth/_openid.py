@@ -138,7 +138,7 @@ class OpenIdMixin(AuthBase):
         await self._openid_ask_provider(reply, http_client)
         nonce = reply.get("response_nonce")
         if nonce is not None and not self.openid_use_nonce(self._OPENID_ENDPOINT, nonce):
-            raise AuthError("the reply was used before", code="forged")
+            raise AuthError("the reply is not recent, or was used before", code="forged")
         if "signed" not in reply:
             return reply
         signed = set(reply["signed"].split(","))

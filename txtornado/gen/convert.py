@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import sys
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from inspect import isawaitable
@@ -26,6 +27,9 @@ from txtornado.stack_context import active_chain, run_inside
 __all__ = ["RunnerYieldable", "convert_yielded", "moment", "start_coroutine"]
 
 _T = TypeVar("_T")
+
+#: Until Python 3.12 asyncio had it that a generator may be a coroutine.
+_TASKS_TAKE_GENERATORS = sys.version_info < (3, 12)
 
 
 class _Moment:
@@ -129,6 +133,8 @@ def start_coroutine(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     chain = active_chain()
     driver: Any = _drive_inside(chain, coroutine) if chain else _drive(coroutine)
     driver.__qualname__ = getattr(coroutine, "__qualname__", driver.__qualname__)
+    if not _TASKS_TAKE_GENERATORS:
+        driver = _wait_for(driver)
     task: asyncio.Task[_T] = current_loop().create_task(driver)
     return task
 

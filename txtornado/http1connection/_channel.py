@@ -96,7 +96,7 @@ class Channel(Sending):
             self.engine.is_client
             and not self._closing
             and (error is None or isinstance(error, _GONE))
-            and self.engine.receiving is not _DONE
+            and (self._reading or self.engine.receiving is not _DONE)
         ):
             # What was received may be the whole response, even if it waits to be read.
             if not self._blocked and not self._pumping:

@@ -84,6 +84,14 @@ class HTTP1Connection(HTTPConnection):
         """
         return self._attached().read_message(self, delegate)
 
+    @property
+    def received(self) -> int:
+        """How many times bytes came in on this connection; ours.
+
+        A request on a connection that was kept, to which nothing came in, was perhaps never read.
+        """
+        return 0 if self._channel is None else self._channel.engine.received
+
     def set_max_body_size(self, max_body_size: int) -> None:
         """Set the most bytes of this message's body, in place of the parameters' limit.
 

@@ -79,9 +79,9 @@ class AsyncHTTPClient(Configurable):
 
     @classmethod
     def configurable_default(cls) -> type[Configurable]:
-        from txtornado.simple_httpclient import SimpleAsyncHTTPClient
+        from txtornado.treq_httpclient import TreqAsyncHTTPClient
 
-        return SimpleAsyncHTTPClient
+        return TreqAsyncHTTPClient
 
     def __new__(cls, force_instance: Any = False, *args: Any, **kwargs: Any) -> Any:
         """Find the loop's client, or make one.

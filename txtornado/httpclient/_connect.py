@@ -1,6 +1,8 @@
 """Opening the connection that a request goes over."""
 
+import asyncio
 import socket
+from typing import Any
 
 from txtornado.httpclient._errors import HTTPStreamClosedError, HTTPTimeoutError
 from txtornado.httpclient._request import HTTPRequest
@@ -19,8 +21,9 @@ async def open_stream(
     port: int,
     secure: bool,
     max_buffer_size: int | None = None,
+    unix_socket: str | None = None,
 ) -> IOStream:
-    """A stream to ``host``, with the request's settings.
+    """A stream to ``host``, or to whoever listens on ``unix_socket``, with the request's settings.
 
     Raises:
         HTTPTimeoutError: ``connect_timeout`` is over.
@@ -30,15 +33,20 @@ async def open_stream(
     source = request.network_interface or None
     if source is not None and not is_valid_ip(source):
         raise ValueError(f"Unrecognized IPv4 or IPv6 address for network_interface, got {source!r}")
+    ssl_options = ssl_options_of(request) if secure else None
+    timeout = request.connect_timeout or None
     try:
+        if unix_socket is not None:
+            async with asyncio.timeout(timeout):
+                return await _open_unix(unix_socket, ssl_options, host, max_buffer_size)
         stream = await tcp_client.connect(
             host,
             port,
             af=socket.AF_INET if request.allow_ipv6 is False else socket.AF_UNSPEC,
-            ssl_options=ssl_options_of(request) if secure else None,
+            ssl_options=ssl_options,
             max_buffer_size=max_buffer_size,
             source_ip=source,
-            timeout=request.connect_timeout or None,
+            timeout=timeout,
         )
     except TimeoutError as error:
         if error.errno is not None:
@@ -47,4 +55,18 @@ async def open_stream(
     except StreamClosedError as error:
         raise error.real_error or HTTPStreamClosedError("Connection closed") from None
     stream.set_nodelay(True)
+    return stream
+
+
+async def _open_unix(
+    path: str, ssl_options: Any, host: str, max_buffer_size: int | None
+) -> IOStream:
+    stream = IOStream(socket.socket(socket.AF_UNIX), max_buffer_size=max_buffer_size)
+    try:
+        await stream.connect(path)
+        if ssl_options is not None:
+            return await stream.start_tls(False, ssl_options, host)
+    except BaseException:
+        stream.close()
+        raise
     return stream

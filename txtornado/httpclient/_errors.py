@@ -6,16 +6,22 @@ __all__ = ["HTTPStreamClosedError", "HTTPTimeoutError"]
 
 
 class HTTPTimeoutError(HTTPClientError):
-    """A time limit was over; the message says which, and what was being done (since 5.1)."""
+    """A time limit was over; the message says which, and what was being done (since 5.1).
 
-    def __init__(self, message: str) -> None:
+    Attributes:
+        stage: where the request stood: ``"in queue"``, ``"connecting"``, ``"sending"``,
+            ``"waiting"`` for the response, or ``"reading"`` it; ours.
+    """
+
+    def __init__(self, message: str, stage: str = "connecting") -> None:
         super().__init__(599, message=message)
+        self.stage = stage
 
     def __str__(self) -> str:
         return self.message or "Timeout"
 
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return type(self), (self.message,)
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.message, self.stage)
 
 
 class HTTPStreamClosedError(HTTPClientError):

@@ -10,6 +10,7 @@ from txtornado.httpclient._digest import find_challenge
 from txtornado.httpclient._redirect import is_redirect
 from txtornado.httpclient._request import HTTPRequest
 from txtornado.httpclient._target import Target
+from txtornado.httpclient._trace import RequestTrace, tell
 from txtornado.httputil import HTTPHeaders
 
 __all__ = ["Exchange"]
@@ -30,7 +31,8 @@ class Exchange:
         follow: whether another request comes after it, so that no callback hears of this one: it
             is a redirect, or a challenge to authenticate.
         challenge: the parameters of such a challenge.
-        stage: what is being done, in words for an error message.
+        stage: where it stands: ``"connecting"``, ``"sending"``, ``"waiting"`` or ``"reading"``.
+        trace: is told of the stages.
         started: when it began, on the loop's clock.
         connected: when the connection stood.
     """
@@ -39,9 +41,12 @@ class Exchange:
     reason: str
     headers: HTTPHeaders
 
-    def __init__(self, request: HTTPRequest, target: Target) -> None:
+    def __init__(
+        self, request: HTTPRequest, target: Target, trace: RequestTrace | None = None
+    ) -> None:
         self.request = request
         self.target = target
+        self.trace = trace
         self.chunks: list[bytes] = []
         self.follow = False
         self.challenge: dict[str, str] | None = None
@@ -65,11 +70,13 @@ class Exchange:
 
     def head_received(self, version: str, code: int, reason: str, headers: HTTPHeaders) -> None:
         """The head of the final response is there."""
-        self.stage = "reading the response"
+        self.stage = "reading"
         self.code = code
         self.reason = reason
         self.headers = headers
         request = self.request
+        if self.trace is not None:
+            tell(self.trace, "head", request, code, headers)
         if code == 401 and request.auth_mode == "digest" and self._has_answer():
             self.challenge = find_challenge(headers)
         self.follow = self.challenge is not None or bool(
@@ -90,6 +97,8 @@ class Exchange:
 
     def body_received(self, chunk: bytes) -> Awaitable[None] | None:
         """A part of the body is there; the next one is to wait for what is returned."""
+        if self.trace is not None:
+            tell(self.trace, "body", self.request, len(chunk))
         if self.follow:
             return None
         if self.request.streaming_callback is None:

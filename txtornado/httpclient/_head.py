@@ -59,9 +59,15 @@ def check_request(
 
 
 def request_head(
-    request: HTTPRequest, target: Target, keep_alive: bool = False
+    request: HTTPRequest, target: Target, keep_alive: bool = False, absolute: bool = False
 ) -> tuple[RequestStartLine, HTTPHeaders]:
     """The start line and the headers of ``request``, whose own headers are left alone.
+
+    Args:
+        request: with the client's defaults.
+        target: where its URL leads.
+        keep_alive: whether the connection is to be kept.
+        absolute: whether to ask for the whole URL, as proxies want it (RFC 9112, section 3.2.2).
 
     Raises:
         ValueError: a header has characters that none may have.
@@ -88,7 +94,8 @@ def request_head(
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
     if request.decompress_response:
         headers["Accept-Encoding"] = "gzip"
-    return RequestStartLine(request.method, target.path, "HTTP/1.1"), headers
+    path = target.url if absolute else target.path
+    return RequestStartLine(request.method, path, "HTTP/1.1"), headers
 
 
 def _text(value: str | bytes) -> str:

@@ -16,8 +16,16 @@ from txtornado.httpclient._redirect import redirected
 from txtornado.httpclient._request import HTTPRequest
 from txtornado.httpclient._response import HTTPResponse
 from txtornado.httpclient._target import Target, parse_target
+from txtornado.httpclient._trace import RequestTrace, tell
 
 __all__ = ["QueuedHTTPClient"]
+
+
+_IN_WORDS = {
+    "sending": "sending the request",
+    "waiting": "waiting for the response",
+    "reading": "reading the response",
+}
 
 
 class Job:
@@ -46,7 +54,7 @@ class Job:
         limits = [t for t in (self.request.connect_timeout, self.request.request_timeout) if t]
         if limits:
             self.timer = self.loop.call_later(
-                min(limits), self.abort, HTTPTimeoutError("Timeout in request queue")
+                min(limits), self.abort, HTTPTimeoutError("Timeout in request queue", "in queue")
             )
 
     def start(self) -> None:
@@ -84,6 +92,8 @@ class Job:
         if callback is not None:
             self._stop_timer()
             self.client._release(self)
+            if self.client.trace is not None:
+                tell(self.client.trace, "done", self.request, response)
             callback(response)
 
     def _fail(self, error: BaseException) -> None:
@@ -116,7 +126,9 @@ class Job:
             if not timer.expired() or limit is None:
                 raise
             stage = "connecting" if exchange is None else exchange.stage
-            raise HTTPTimeoutError(f"Timeout during request: {stage} after {limit:g} s") from None
+            doing = _IN_WORDS.get(stage, stage)
+            message = f"Timeout during request: {doing} after {limit:g} s"
+            raise HTTPTimeoutError(message, stage) from None
         return self._response(exchange, queued)
 
     def _next_request(self, request: HTTPRequest, exchange: Exchange) -> HTTPRequest:
@@ -167,12 +179,22 @@ class QueuedHTTPClient(AsyncHTTPClient):
         queue: the requests that wait for their turn.
         waiting: the same requests, to be looked up.
         active: the requests under way.
+        open_connections: how many connections stand.
+        idle_connections: how many of them are kept for requests to come.
+        trace: is told of the stages of each request.
     """
 
+    open_connections = 0
+    idle_connections = 0
+
     def initialize(  # type: ignore[override]
-        self, max_clients: int = 10, defaults: dict[str, Any] | None = None
+        self,
+        max_clients: int = 10,
+        defaults: dict[str, Any] | None = None,
+        trace: RequestTrace | None = None,
     ) -> None:
         super().initialize(defaults=defaults)
+        self.trace = trace
         self.max_clients = max_clients
         self.queue: deque[Job] = deque()
         self.waiting: dict[Job, HTTPRequest] = {}
@@ -197,6 +219,8 @@ class QueuedHTTPClient(AsyncHTTPClient):
         self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]
     ) -> Callable[[], object]:
         job = Job(self, request, callback)
+        if self.trace is not None:
+            tell(self.trace, "queued", request)
         self.queue.append(job)
         self.waiting[job] = request
         self._process_queue()

@@ -208,13 +208,19 @@ class _RequestProxy:
     """
 
     def __init__(self, request: HTTPRequest, defaults: Mapping[str, Any] | None) -> None:
-        self.request = request
-        self.defaults = defaults
+        values = self.__dict__
+        values.update(request.__dict__)
+        values["headers"] = values.pop("_headers")
+        values["body"] = values.pop("_body")
+        if defaults is not None:
+            for name, value in defaults.items():
+                if values.get(name) is None and hasattr(request, name):
+                    values[name] = value
+        values["request"] = request
+        values["defaults"] = defaults
 
     def __getattr__(self, name: str) -> Any:
+        """What the request has beside its parameters."""
         if name.startswith("__") or name == "request":  # asked for by `copy`, before there is one
             raise AttributeError(name)
-        value = getattr(self.request, name)
-        if value is None and self.defaults is not None:
-            return self.defaults.get(name)
-        return value
+        return getattr(self.request, name)

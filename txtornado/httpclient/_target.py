@@ -1,5 +1,6 @@
 """Where a URL leads: host, port, request target and credentials."""
 
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,11 @@ class Target:
     password: str
 
     @property
+    def url(self) -> str:
+        """The URL without credentials."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    @property
     def origin(self) -> tuple[str, str, int]:
         """What must be equal for two URLs to share credentials (RFC 6454)."""
         return self.scheme, self.host, self.port
@@ -48,6 +54,11 @@ def parse_target(url: str) -> Target:
     Raises:
         ValueError: it is not an absolute ``http`` or ``https`` URL.
     """
+    # Programs mostly ask for the same URLs again; those that carry a password are not kept.
+    return _parse(url) if "@" in url else _parse_kept(url)
+
+
+def _parse(url: str) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError(f"Unsupported url scheme: {url}")
@@ -70,6 +81,9 @@ def parse_target(url: str) -> Target:
         username=None if parts.username is None else unquote(parts.username),
         password=unquote(parts.password or ""),
     )
+
+
+_parse_kept = functools.lru_cache(maxsize=256)(_parse)
 
 
 def _percent(match: re.Match[bytes]) -> bytes:

@@ -36,6 +36,9 @@ from txtornado.iostream._writing import Writing
 
 __all__ = ["BaseIOStream"]
 
+#: Seconds that a peer has to read what is left when its connection is closed.
+_LINGER = 30.0
+
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class BaseIOStream(Reading, Writing):
@@ -55,6 +58,8 @@ class BaseIOStream(Reading, Writing):
             Tornado 4.0).
         io_loop: Tornado before 5.0, there the first argument: the loop to run on.
     """
+
+    _linger: Any = None
 
     def __init__(
         self,
@@ -117,6 +122,7 @@ class BaseIOStream(Reading, Writing):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone; called by it."""
+        self._stop_lingering()
         if self._closed or self._lost:
             return
         error = cause_of(reason.value)
@@ -160,9 +166,8 @@ class BaseIOStream(Reading, Writing):
         """
         if self._closed:
             return
-        if self._gathering and not exc_info and not self._lost:
-            self._gathering = False
-            self._flush()
+        if self._promised > self._taken and not exc_info and not self._lost:
+            self._keep_promises()
             if self._closed:
                 return
         if exc_info:
@@ -192,13 +197,27 @@ class BaseIOStream(Reading, Writing):
         if self._lost:
             return
         if isinstance(transport, DirectTransport):
-            transport.close()
+            if transport.failure is None and transport.queued():
+                transport.unregisterProducer()
+                self._leave(transport)
+            else:
+                transport.close()
             return
         if self._waiting or not self._direct:
             unregister = getattr(transport, "unregisterProducer", None)
             if unregister is not None:
                 unregister()
         transport.loseConnection()
+
+    def _leave(self, transport: Any) -> None:
+        """Close when the peer has read what is left, but do not wait for that forever."""
+        transport.loseConnection()
+        self._linger = self.io_loop.reactor.callLater(_LINGER, transport.abortConnection)
+
+    def _stop_lingering(self) -> None:
+        linger, self._linger = self._linger, None
+        if linger is not None and linger.active():
+            linger.cancel()
 
     def _settle_all(self) -> None:
         """Tell everybody who waits that this is the end; the reader first."""

@@ -106,6 +106,17 @@ class WriteBuffer:
             view.release()
         self._size += size
 
+    def gather(self, data: bytes | bytearray | memoryview, limit: int) -> None:
+        """Append a copy, in one piece with what was gathered before up to ``limit`` bytes."""
+        if isinstance(data, memoryview):
+            data = data.tobytes()
+        last = self._buffers[-1] if self._buffers else None
+        if isinstance(last, bytearray) and len(last) < limit:
+            last += data
+        else:
+            self._buffers.append(bytearray(data))
+        self._size += len(data)
+
     def peek(self, size: int) -> memoryview:
         """A view of at most ``size`` bytes from the front; release it before the next call."""
         if not self._buffers:

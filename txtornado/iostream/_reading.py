@@ -163,9 +163,11 @@ class Reading(State):
     def _start_read(self, read: Read) -> asyncio.Future[Any]:
         if self._read is not None or self.consumer is not None:
             self._check_idle()
-        future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
         self._read = read
-        self._read_future = future
+        self._read_future = future = asyncio.Future(loop=self._loop)
+        self._wrote = False  # whoever waits for input has ended his output
+        if not (self._paused or self._eof or self._input):
+            return future
         try:
             self._try_inline_read()
         except UnsatisfiableReadError as e:
@@ -183,7 +185,7 @@ class Reading(State):
     def _try_inline_read(self) -> None:
         """Settle the pending read from what is there, or see to it that more comes."""
         buffer = self._input
-        if buffer is not None and len(buffer) and self._settle_read(buffer):
+        if buffer and self._settle_read(buffer):
             return
         if self._eof:
             self._check_closed()
@@ -205,8 +207,10 @@ class Reading(State):
             return False
         self._read = self._read_future = None
         future.set_result(result)
-        if self._eof and not len(buffer):
-            self._drained_after_eof()
+        if not buffer:
+            self._input = None
+            if self._eof:
+                self._drained_after_eof()
         return True
 
     def _give_up(self, error: UnsatisfiableReadError) -> None:
@@ -218,7 +222,7 @@ class Reading(State):
         return b"" if buffer is None else buffer.take(len(buffer))
 
     def _buffered(self) -> bool:
-        return self._input is not None and len(self._input) > 0
+        return bool(self._input)
 
     # -- the transport's side -----------------------------------------------------------
 
@@ -235,18 +239,22 @@ class Reading(State):
         self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        buffer = self._input
+        read = self._read
+        if not self._input and read is not None and read.is_whole(data):
+            future = self._read_future
+            assert future is not None
+            if not future.done():
+                self._read = self._read_future = None
+                future.set_result(data)
+                return
+        self._store(data)
+
+    def _store(self, data: bytes) -> None:
+        """Buffer what came, unless it completes the pending read."""
+        buffer, read = self._input, self._read
         if buffer is None:
             buffer = self._input = ReadBuffer()
-        read = self._read
         if read is not None:
-            if not len(buffer) and read.is_whole(data):
-                future = self._read_future
-                assert future is not None
-                if not future.done():
-                    self._read = self._read_future = None
-                    future.set_result(data)
-                    return
             buffer.append(data)
             try:
                 done = self._settle_read(buffer)
@@ -320,7 +328,7 @@ class Reading(State):
         self.consumer = consumer
         if not (self._reads_through_hook or "read_from_fd" in self.__dict__):
             self.__dict__["dataReceived"] = consumer.data_received
-        if self._input is not None and len(self._input):
+        if self._input:
             consumer.data_received(self._take_all())
             if self.consumer is not consumer:
                 return

@@ -27,9 +27,6 @@ from txtornado.log import gen_log
 
 __all__ = ["SSLIOStream", "tls_factory"]
 
-#: Seconds that a peer has to read what is left when its connection is closed.
-_LINGER = 30.0
-
 
 @functools.cache
 def _default_context(server_side: bool) -> ssl.SSLContext:
@@ -79,7 +76,6 @@ class SSLIOStream(IOStream):
     _fd = -1
     _handshake_future: asyncio.Future[Any] | None = None
     _handshake_timer: Any = None
-    _linger: Any = None
     _tls_factory: TLSMemoryBIOFactory | None = None
     _server_hostname: str | None = None
     _server_side = False
@@ -265,7 +261,7 @@ class SSLIOStream(IOStream):
         if isinstance(tls, TLSTransport) and tls.begin_direct():
             # What flow control there was so far was the state machine's.
             TLSMemoryBIOProtocol.unregisterProducer(tls)
-            self._direct = True
+            self._direct = self._gathers = True
         self._blocked = False
         self._flush()
 
@@ -285,9 +281,7 @@ class SSLIOStream(IOStream):
     # -- the end ------------------------------------------------------------------------
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._linger is not None and self._linger.active():
-            self._linger.cancel()
-        self._linger = None
+        self._stop_lingering()
         if self._closed:
             return
         error = cause_of(reason.value)
@@ -321,8 +315,7 @@ class SSLIOStream(IOStream):
         if done:
             return
         # Neither a full queue nor a missing close_notify of the peer's shall keep it forever.
-        raw.loseConnection()
-        self._linger = self.io_loop.reactor.callLater(_LINGER, raw.abortConnection)
+        self._leave(raw)
 
     def _pending_futures(self) -> list[asyncio.Future[Any] | None]:
         future, self._handshake_future = self._handshake_future, None

@@ -43,8 +43,12 @@ class State(Protocol):
     consumer: IStreamConsumer | None = None
 
     _closed = False
-    # What came and was not read yet.
+    # What came and was not read yet; mostly None when that is nothing.
     _input: ReadBuffer | None = None
+    # Something was written since the last read began.
+    _wrote = False
+    # What is returned when there is nothing to wait for: always the same.
+    _done_future: asyncio.Future[None] | None = None
     # The peer sends no more.
     _eof = False
     # The transport is gone, though buffered bytes may still be read.
@@ -60,6 +64,12 @@ class State(Protocol):
 
     def _start(self) -> None:
         """Bring about a transport, for streams that have none yet."""
+
+    def _done(self) -> asyncio.Future[None]:
+        """The first time that there was nothing to wait for."""
+        self._done_future = done = self._new_future()
+        done.set_result(None)
+        return done
 
     def _new_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self._loop)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from txtornado._twisted import DirectTransport, TLSTransport
-from txtornado.concurrent import done_future
 from txtornado.iostream import _old_style
 from txtornado.iostream._buffers import WriteBuffer
 from txtornado.iostream._errors import StreamBufferFullError, StreamClosedError
@@ -18,8 +17,13 @@ __all__ = ["Writing"]
 
 #: How much is handed to a transport at a time that cannot say how much it took.
 _PIECE = 1 << 18
-#: How much of the answers to pipelined requests is gathered before it is sent.
-_BATCH = 1 << 14
+#: How much is gathered before it is sent.
+_BATCH = 1 << 16
+
+
+def _check_type(data: object) -> None:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a stream writes bytes, not {type(data).__name__}")
 
 
 class Writing(State):
@@ -39,6 +43,10 @@ class Writing(State):
     _waiting = False
     # Small writes are kept until the end of this turn at the latest.
     _gathering = False
+    # The count of `_given` up to which the writer was told already that all is well.
+    _promised = 0
+    # To send a small piece costs much: gather what can be gathered.
+    _gathers = False
 
     def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
         """Write bytes; the result resolves when the transport has taken them all.
@@ -57,20 +65,19 @@ class Writing(State):
         if self._closed or self._lost:
             self._refuse()
         size = data.nbytes if isinstance(data, memoryview) else len(data)
-        limit = self.max_write_buffer_size
-        if limit is not None and self._queued() + size > limit:
-            raise StreamBufferFullError("Reached maximum write buffer size")
-        pipelined = self._input
-        if pipelined is not None and len(pipelined):
+        if self.max_write_buffer_size is not None:
+            self._check_room(size)
+        if self._wrote and self._gathers or self._input:
             if self._gather(data, size) or self._send(data, size):
-                return done_future()
-        elif self._direct and not self._blocked and size and not self._output:
+                return self._done_future or self._done()
+        elif self._given == self._taken and self._direct and not self._blocked and size:
+            self._wrote = True
             taken = self.transport.writeSomeData(data)
             if taken == size:
-                return done_future()
+                return self._done_future or self._done()
             self._sent_in_part(data, size, taken)
         elif self._send(data, size):
-            return done_future()
+            return self._done_future or self._done()
         future = self._new_future()
         if self._closed:
             future.set_exception(StreamClosedError(real_error=self.error))
@@ -93,7 +100,7 @@ class Writing(State):
         if self._closed or self._lost:
             self._refuse()
         size = len(data)
-        if self._direct and not self._blocked and size and not self._output:
+        if self._given == self._taken and self._direct and not self._blocked and size:
             taken = self.transport.writeSomeData(data)
             if taken == size:
                 return True
@@ -144,26 +151,39 @@ class Writing(State):
     # -- the machinery ------------------------------------------------------------------
 
     def _gather(self, data: Data, size: int) -> bool:
-        """Keep a small write for a moment, because another one is about to come.
+        """Keep a copy of a small write for a moment, because another one is about to come.
 
-        That is so when further requests of the peer's are in the buffer already: the answers
-        go out together, when the last request is answered, or in the next turn of the loop.
-        False when the write has to go the ordinary way.
+        That is so when further requests of the peer's are in the buffer already, and when each
+        piece costs much (TLS) and this is not the first one since something was read.  The
+        pieces go out together: when they are many, when the last request is answered, or in
+        the next turn of the loop.  False when the write has to go the ordinary way.
         """
-        if not self._direct or self._blocked or self._waiting:
+        if not self._direct or self._blocked or self._waiting or size >= _BATCH:
             return False
-        if self._queued() + size > _BATCH:
-            return False
-        self._queue(data, size)
+        if self._given - self._taken + size > _BATCH:
+            self._flush()
+            if self._given != self._taken or self._closed:
+                return False
+        _check_type(data)
+        self._write_buffer.gather(data, _BATCH)
+        self._given = self._promised = self._given + size
         if not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._send_gathered)
         return True
 
     def _send_gathered(self) -> None:
-        self._gathering = False
+        self._gathering = self._wrote = False
         if not self._closed and not self._waiting:
             self._flush()
+
+    def _check_room(self, size: int) -> None:
+        limit = self.max_write_buffer_size
+        assert limit is not None
+        if self._gathering and not self._waiting and self._queued() + size > limit:
+            self._flush()  # nothing but ourselves held it back
+        if self._queued() + size > limit:
+            raise StreamBufferFullError("Reached maximum write buffer size")
 
     @property
     def _write_buffer(self) -> WriteBuffer:
@@ -172,8 +192,7 @@ class Writing(State):
         return self._output
 
     def _queued(self) -> int:
-        output = self._output
-        return 0 if output is None else len(output)
+        return self._given - self._taken
 
     def _refuse(self) -> None:
         """A write to a stream that has ended."""
@@ -188,7 +207,7 @@ class Writing(State):
             if not size and not self.writing():
                 return True
             self._start()
-        if self._blocked or (self._output is not None and len(self._output)):
+        if self._blocked or self._given != self._taken:
             self._queue(data, size)
             if self._gathering and not self._blocked and not self._waiting:
                 self._flush()
@@ -222,9 +241,25 @@ class Writing(State):
         self._await_room()
         return True
 
+    def _keep_promises(self) -> None:
+        """The stream is closed: hand on what was gathered, though the transport is behind."""
+        self._gathering = False
+        if not self._waiting:
+            self._flush()
+        missing = self._promised - self._taken
+        if missing <= 0 or self._closed:
+            return
+        output, pieces = self._write_buffer, []
+        while missing > 0:
+            with output.peek(missing) as view:
+                pieces.append(bytes(view))
+            output.advance(len(pieces[-1]))
+            missing -= len(pieces[-1])
+        self._taken = self._promised
+        self.transport.write(b"".join(pieces))
+
     def _queue(self, data: Data, size: int) -> None:
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"a stream writes bytes, not {type(data).__name__}")
+        _check_type(data)
         self._write_buffer.append(data)
         self._given += size
 
@@ -261,7 +296,7 @@ class Writing(State):
 
     def _flush(self) -> None:
         output = self._output
-        if output is not None and len(output):
+        if output:
             failed = self._flush_direct(output) if self._direct else self._flush_pieces(output)
             if failed is not None:
                 self.close(exc_info=failed)

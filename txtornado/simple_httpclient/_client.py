@@ -6,6 +6,7 @@ from txtornado.httpclient import HTTPRequest
 from txtornado.httpclient._head import check_request
 from txtornado.httpclient._queue import QueuedHTTPClient
 from txtornado.httpclient._target import Target
+from txtornado.httpclient._trace import RequestTrace
 from txtornado.netutil import OverrideResolver, Resolver
 from txtornado.simple_httpclient._exchange import SimpleExchange
 from txtornado.tcpclient import TCPClient
@@ -30,6 +31,8 @@ class SimpleAsyncHTTPClient(QueuedHTTPClient):
         defaults: dict[str, Any] | None = None,
         max_header_size: int | None = None,
         max_body_size: int | None = None,
+        unix_socket: str | None = None,
+        trace: RequestTrace | None = None,
     ) -> None:
         """Set the client's limits.
 
@@ -44,8 +47,11 @@ class SimpleAsyncHTTPClient(QueuedHTTPClient):
             max_header_size: bytes that a response's head may have, 64 KiB by default.
             max_body_size: bytes that a response's body may have, before and after decompression;
                 ``max_buffer_size`` by default (since 4.2).
+            unix_socket: path of a socket that all requests go to, whatever host they name; ours.
+            trace: is told of the stages of each request; ours.
         """
-        super().initialize(max_clients=max_clients, defaults=defaults)
+        super().initialize(max_clients=max_clients, defaults=defaults, trace=trace)
+        self.unix_socket = unix_socket
         self.max_buffer_size = max_buffer_size
         self.max_header_size = max_header_size
         self.max_body_size = max_buffer_size if max_body_size is None else max_body_size

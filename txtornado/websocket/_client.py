@@ -105,6 +105,7 @@ def websocket_connect(
         HTTPTimeoutError: ``connect_timeout`` is over.
         OSError: there is no connection to be had.
         ValueError: ``url`` is not a WebSocket's.
+        NotImplementedError: the request asks for a proxy.
     """
     if isinstance(callback, IOLoop) or (callback is None and callable(connect_timeout)):
         # Tornado before 5.0: url, io_loop, callback, connect_timeout ...
@@ -485,7 +486,10 @@ def _handshake(
 
     Raises:
         ValueError: its URL is not a WebSocket's.
+        NotImplementedError: it asks for a proxy.
     """
+    if request.proxy_host:
+        raise NotImplementedError("websocket_connect does not know how to use a proxy")
     parts = urlsplit(request.url)
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None:

@@ -90,6 +90,9 @@ class Draft76Engine:
             return None
         raise ProtocolViolation(1002, "unknown frame type")
 
+    def close(self) -> None:
+        self._buffer = bytearray()
+
     def _text(self) -> str | None:
         end = self._buffer.find(0xFF, self._scanned)
         size = (len(self._buffer) if end < 0 else end) - 1

@@ -321,6 +321,12 @@ class Engine:
         except UnicodeDecodeError:
             raise _bad_text() from None
 
+    def close(self) -> None:
+        """Give back what takes memory; nothing more comes or goes."""
+        self._buffer = b""
+        self._position = self._remaining = 0
+        self._parts = self._inflater = self.deflater = None
+
     # ------------------------------------------------------------------------- sending
 
     def send_message(self, opcode: int, payload: bytes) -> bytes:

@@ -5,7 +5,8 @@ of the loop before it begins and another before its end is known.  But most coro
 handlers end without ever having to wait, so `CoroutineRunner` runs their first step right where
 they are called.  The step runs *in* a task all the same (`asyncio.current_task`, `asyncio.timeout`
 and whatever else asks for the task find one), a task that stays with the connection: when the
-coroutine does have to wait, that task takes it over and sees it through.
+coroutine does have to wait, that task takes it over and sees it through.  Deferreds can be awaited
+as everywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from asyncio.tasks import _enter_task, _leave_task  # asyncio's API for such pur
 from collections.abc import Callable, Generator
 from types import coroutine
 from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from txtornado.gen.convert import _fired as fired
 
 __all__ = ["CoroutineRunner"]
 
@@ -121,18 +126,21 @@ def _rest(coro: Any, yielded: Any, cancelled: bool) -> Generator[Any, Any, Any]:
     """What is left of ``coro`` after its first step, which yielded ``yielded``."""
     try:
         if cancelled:
-            if isinstance(yielded, Future):
+            if isinstance(yielded, (Future, Deferred)):
                 yielded.cancel()
             yielded = coro.throw(asyncio.CancelledError())
         while True:
             try:
-                value = yield yielded
+                if isinstance(yielded, Deferred):
+                    yield from fired(yielded)
+                else:
+                    yield yielded
             except GeneratorExit:
                 coro.close()
                 raise
             except BaseException as error:
                 yielded = coro.throw(error)
             else:
-                yielded = coro.send(value)
+                yielded = coro.send(None)
     except StopIteration as stop:
         return stop.value

@@ -27,6 +27,7 @@ from txtornado.concurrent import as_future, done_future
 from txtornado.interfaces import IStreamConsumer, IUpgradedConnection
 from txtornado.iostream import StreamClosedError
 from txtornado.log import gen_log
+from txtornado.stack_context import active_chain
 from txtornado.websocket._errors import ProtocolViolation, WebSocketClosedError
 from txtornado.websocket._frames import BINARY
 from txtornado.websocket._runner import CoroutineRunner
@@ -73,6 +74,8 @@ class MessageEngine(Protocol):
     def receive_data(self, data: bytes) -> None: ...
 
     def next_event(self) -> str | bytes | None: ...
+
+    def close(self) -> None: ...
 
 
 @implementer(IStreamConsumer, IUpgradedConnection)
@@ -215,6 +218,7 @@ class WebSocketProtocol(abc.ABC):
         self._stopped()
         if self._runner is not None:
             self._runner.close()
+        self._engine.close()
         self._tell()
 
     def _stopped(self) -> None:
@@ -268,7 +272,7 @@ class WebSocketProtocol(abc.ABC):
 
     def _wait(self, awaitable: Any) -> bool:
         """Handle nothing more until ``awaitable`` is done; False when it is done already."""
-        if type(awaitable) is CoroutineType:
+        if type(awaitable) is CoroutineType and not active_chain():
             return self._run(awaitable)
         future = as_future(awaitable)
         if future.done():

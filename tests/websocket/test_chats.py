@@ -1,0 +1,81 @@
+"""The two chats in ``demos``, each between two pages of a headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.processes import ROOT, free_port, running
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class ChatTests(SynchronousTestCase):
+    """What one says the other reads."""
+
+    def test_long_polling(self) -> None:
+        """The chat that asks for news."""
+        self.chat("chat")
+
+    def test_websocket(self) -> None:
+        """The chat over WebSockets."""
+        self.chat("websocket_chat")
+
+    def chat(self, demo: str) -> None:
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError as error:
+            raise SkipTest(f"no playwright: {error}")
+        browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
+        if browser_path is None:
+            raise SkipTest("no chromium")
+        port = free_port()
+        command = [sys.executable, str(ROOT / "demos" / demo / "chat.py")]
+        with running(command, Path(self.mktemp()), PORT=str(port)) as program:
+            program.wait_for_port(port)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+                try:
+                    self.talk(browser, f"http://127.0.0.1:{port}/")
+                finally:
+                    browser.close()
+            self.assertEqual(program.stop(), 0)
+            self.assertNotIn("Traceback", program.stderr)
+
+    def talk(self, browser: object, url: str) -> None:
+        errors: list[str] = []
+        pages = []
+        for _ in range(2):
+            page = browser.new_context().new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto(url)
+            pages.append(page)
+        alice, bob = pages
+        for page, name, text in (
+            (alice, "Alice", "hello"),
+            (bob, "Bob", "<b>hi</b> \u20ac"),
+            (alice, "Alice", "bye"),
+        ):
+            page.fill("[name=name]", name)
+            page.fill("[name=text]", text)
+            page.press("[name=text]", "Enter")
+            for reader in pages:
+                reader.get_by_text(f"{name}: {text}", exact=True).wait_for()
+        late = browser.new_context().new_page()
+        late.goto(url)
+        late.get_by_text("Alice: bye", exact=True).wait_for()
+        said = ["Alice: hello", "Bob: <b>hi</b> \u20ac", "Alice: bye"]
+        for page in (alice, bob, late):
+            self.assertEqual(page.locator("#messages li").all_inner_texts(), said)
+        self.assertEqual(errors, [])
