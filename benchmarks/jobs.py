@@ -78,8 +78,10 @@ STATIC = """
 import tempfile
 FOLDER = tempfile.mkdtemp()
 for name, size in (("1k.bin", 1024), ("16k.bin", 16384), ("10m.bin", 10 << 20)):
-    with open(os.path.join(FOLDER, name), "wb") as file:
+    path = os.path.join(FOLDER, name)
+    with open(path, "wb") as file:
         file.write(os.urandom(size))
+    os.utime(path, (10**9, 10**9))  # what is served has mostly been there for a while
 
 application = web.Application([], static_path=FOLDER)
 """

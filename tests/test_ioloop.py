@@ -268,9 +268,16 @@ class Callbacks:
     def test_exception(self) -> None:
         """An exception is logged with its traceback and the loop goes on."""
         loop = self.make_loop()
-        loop.add_callback(lambda: 1 / 0)
-        loop.call_later(0.001, lambda: {}["key"])
-        loop.call_later(0.01, loop.stop)
+
+        def first() -> None:
+            loop.call_later(0, second)
+            raise ZeroDivisionError
+
+        def second() -> None:
+            loop.add_callback(loop.stop)
+            raise KeyError
+
+        loop.add_callback(first)
         with self.assertLogs("tornado.application") as logs:
             loop.start()
         self.assertIn("Exception in callback", logs.output[0])
@@ -327,16 +334,39 @@ class Callbacks:
         self.assertEqual(sorted(seen), ["one", "one", "two", "two"])
 
     def test_timeouts(self) -> None:
-        """Deadlines are times, deltas or delays; arguments are handed on; the earlier is first."""
+        """Deadlines are times, deltas or delays, and arguments are handed on."""
         loop = self.make_loop()
         seen = []
-        loop.add_timeout(datetime.timedelta(milliseconds=30), seen.append, "delta")
-        loop.add_timeout(loop.time() + 0.02, seen.append, "time")
-        loop.call_later(0.01, seen.append, "later")
-        loop.call_at(loop.time() - 10, seen.append, "past")
-        loop.call_later(0.04, loop.stop)
+
+        def note(what: str, *, last: int = 4) -> None:
+            seen.append(what)
+            if len(seen) == last:
+                loop.stop()
+
+        loop.add_timeout(datetime.timedelta(milliseconds=1), note, "delta", last=4)
+        loop.add_timeout(loop.time() + 0.001, note, "time")
+        loop.call_later(0.001, note, "later")
+        loop.call_at(loop.time() - 10, note, "past")
         loop.start()
-        self.assertEqual(seen, ["past", "later", "time", "delta"])
+        self.assertEqual(sorted(seen), ["delta", "later", "past", "time"])
+
+    def test_timeouts_in_order(self) -> None:
+        """Of timers that are due in one turn, the one with the earliest deadline is first."""
+        loop = self.make_loop()
+        seen = []
+
+        def schedule() -> None:
+            now = loop.time()
+            for delay in (0.003, 0.001, 0.002):
+                loop.asyncio_loop.call_at(now_of_asyncio + delay, seen.append, delay)
+            loop.asyncio_loop.call_at(now_of_asyncio + 0.004, loop.stop)
+            while loop.time() < now + 0.01:
+                pass  # so that all of them are due when the loop looks
+
+        now_of_asyncio = loop.asyncio_loop.time()
+        loop.add_callback(schedule)
+        loop.start()
+        self.assertEqual(seen, [0.001, 0.002, 0.003])
 
     def test_bad_deadline(self) -> None:
         """A deadline that is neither a number nor a delta is refused by name."""

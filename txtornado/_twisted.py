@@ -26,7 +26,10 @@ __all__ = [
     "DirectTransport",
     "SocketTransport",
     "TLSTransport",
+    "pooled",
+    "return_to_pool",
     "stop_watching_configuration",
+    "unparsed_of_channel",
     "use_socket_transport",
 ]
 
@@ -63,8 +66,14 @@ class DirectTransport(abstract.FileDescriptor):
     starts_paused = True
     _busy = False
     _reading = False
+    #: True while the asyncio loop hands bytes in: nothing else is running then.
+    on_top = False
     #: Why the transport is about to be disconnected.
     failure: BaseException | None = None
+
+    def runs_on(self, loop: Any) -> bool:
+        """True when it is this asyncio loop that hands bytes in."""
+        return getattr(self.reactor, "_asyncioEventloop", None) is loop
 
     # -- waiting ------------------------------------------------------------------------
 
@@ -203,11 +212,14 @@ class SocketTransport(DirectTransport, tcp.Connection):
 
     def _readable(self) -> None:
         # As in `_act`, for what happens most.
+        self.on_top = True
         try:
             why = self.doRead()
         except Exception as e:
             log.err()
             why = e
+        finally:
+            self.on_top = False
         if why is not None:
             self.reactor._disconnectSelectable(self, why, True)
 
@@ -452,3 +464,27 @@ def stop_watching_configuration(resolver: Any) -> None:
     call = getattr(resolver, "_parseCall", None)
     if call is not None and call.active():
         call.cancel()
+
+
+def pooled(connection: Any) -> Any:
+    """The connection that ``twisted.web.client.HTTPConnectionPool.getConnection`` gave.
+
+    Pools that repeat requests themselves wrap it.  Without that wrapper's attribute it is
+    returned as it is, and whoever does not know it has to do without.
+    """
+    return getattr(connection, "_clientProtocol", connection)
+
+
+def return_to_pool(factory: Any) -> Callable[[Any], object] | None:
+    """What puts a connection back into the pool whose factory this is.
+
+    ``factory`` is what a pool hands to an endpoint's ``connect``.  None when there is no telling:
+    the connection then serves one request.
+    """
+    callback = getattr(factory, "_quiescentCallback", None)
+    return callback if callable(callback) else None
+
+
+def unparsed_of_channel(channel: Any) -> bytes:
+    """What a connection of twisted.web's has read beyond the request that it is busy with."""
+    return b"".join(getattr(channel, "_dataBuffer", ()))

@@ -80,8 +80,8 @@ class TargetTests(unittest.TestCase):
 
 class HeadTests(unittest.TestCase):
     def head(self, url="http://example.com/x", *args, **kwargs):
+        kwargs["headers"] = HTTPHeaders(kwargs.get("headers", {}))
         request = proxy(url, *args, **kwargs)
-        request.request.headers = HTTPHeaders(request.request.headers)
         return request_head(request, parse_target(url))
 
     def test_defaults(self) -> None:

@@ -400,6 +400,18 @@ class AnswerTests(ReactorTestCase):
         self.assertEqual((ws.close_code, ws.close_reason), (1001, "so"))
         ws.stream.close()
 
+    async def test_bytes_after_the_end(self) -> None:
+        """What a server sends after its close frame is dropped, and its end noticed all the same."""
+        connecting = websocket_connect(self.url)
+        sock = await self.answer(self.GOOD, frame(0x88, close(1000), None))
+        ws = await connecting
+        self.assertIsNone(await ws.read_message())
+        await asyncio.get_running_loop().sock_sendall(sock, b"\0" * 1_000_000)
+        sock.close()
+        while not ws.stream.closed():
+            await asyncio.sleep(0)
+        self.assertLess(ws.protocol._engine.backlog, 100_000)
+
     async def test_masked_server(self) -> None:
         """A server that masks is told off."""
         connecting = websocket_connect(self.url)

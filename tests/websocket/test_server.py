@@ -7,10 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from tests.websocket.support import Client, Recorder, close, parse, serve
 from txtornado import gen
 from txtornado.concurrent import as_deferred, new_future
+from txtornado.interfaces import IStreamConsumer, IUpgradedConnection
 from txtornado.log import app_log, gen_log
 from txtornado.testing import ExpectLog
 from txtornado.websocket import (
@@ -772,6 +774,12 @@ class StateTests(SynchronousTestCase):
         with ExpectLog(app_log, "Uncaught exception"):
             client.send(TEXT, b"x")
         self.assertEqual(client.received(), [(CLOSE, close(1011))])
+
+    def test_interfaces(self) -> None:
+        """A connection is what a server adopts and a stream feeds."""
+        Client(serve(self))
+        for interface in (IUpgradedConnection, IStreamConsumer):
+            verifyObject(interface, Recorder.instances[0].ws_connection)
 
     def test_on_finish(self) -> None:
         """on_finish is called when the handshake is done, before open."""

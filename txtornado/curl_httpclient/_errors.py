@@ -35,34 +35,37 @@ class CurlError(HTTPClientError):
 class CurlTimeoutError(CurlError, HTTPTimeoutError):
     """A time limit was over; the message says which, and what was being done; ours."""
 
+    def __init__(self, errno: int, message: str, stage: str = "connecting") -> None:
+        CurlError.__init__(self, errno, message)
+        self.stage = stage
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.errno, self.message, self.stage)
+
 
 def curl_error(curl: Any, request: HTTPRequest, errno: int, message: str) -> CurlError:
     """The exception for a transfer that ``curl`` ended with ``errno``."""
-    message = message or pycurl_message(curl) or f"libcurl error {errno}"
+    message = message or curl.errstr() or f"libcurl error {errno}"
     if errno != pycurl.E_OPERATION_TIMEDOUT:
         return CurlError(errno, message)
-    stage, connecting = _stage(curl)
+    stage, doing = _stage(curl, request)
     limit, elapsed = request.request_timeout, curl.getinfo(pycurl.TOTAL_TIME)
     # Both timers are libcurl's; which one it was only the clock tells.
-    if connecting and (not limit or elapsed < limit - 0.001):
+    if stage == "connecting" and (not limit or elapsed < limit - 0.001):
         limit = request.connect_timeout
-    return CurlTimeoutError(
-        errno, f"Timeout during request: {stage} after {limit or elapsed:g} s ({message})"
-    )
+    message = f"Timeout during request: {doing} after {limit or elapsed:g} s ({message})"
+    return CurlTimeoutError(errno, message, stage)
 
 
-def pycurl_message(curl: Any) -> str:
-    """What libcurl wrote into the handle's error buffer."""
-    return str(curl.errstr())
-
-
-def _stage(curl: Any) -> tuple[str, bool]:
-    """What was being done, and whether that belongs to connecting."""
+def _stage(curl: Any, request: HTTPRequest) -> tuple[str, str]:
+    """How far it came: as `HTTPTimeoutError` names it, and in words."""
     getinfo = curl.getinfo
-    if not getinfo(pycurl.NAMELOOKUP_TIME):
-        return "looking up the host", True
-    if not getinfo(pycurl.PRETRANSFER_TIME):
-        return "connecting", True
-    if not getinfo(pycurl.STARTTRANSFER_TIME):
-        return "waiting for the response", False
-    return "reading the response", False
+    if getinfo(pycurl.STARTTRANSFER_TIME):
+        return "reading", "reading the response"
+    if getinfo(pycurl.PRETRANSFER_TIME):
+        if request.body and getinfo(pycurl.SIZE_UPLOAD) < len(request.body):
+            return "sending", "sending the request"
+        return "waiting", "waiting for the response"
+    if getinfo(pycurl.NAMELOOKUP_TIME):
+        return "connecting", "connecting"
+    return "connecting", "looking up the host"

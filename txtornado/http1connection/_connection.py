@@ -24,6 +24,7 @@ from txtornado.stack_context import wrap
 
 if TYPE_CHECKING:
     from txtornado.http1connection._channel import Channel
+    from txtornado.http1connection._engine import HTTP1Engine
     from txtornado.iostream import IOStream
 
 __all__ = ["HTTP1Connection"]
@@ -52,6 +53,7 @@ class HTTP1Connection(HTTPConnection):
     #: Class-wide defaults of what few exchanges change.
     no_keep_alive = False
     _channel: Channel | None = None
+    _engine: HTTP1Engine | None = None  # of an exchange on its own
     _close_callback: Callable[[], object] | None = None
     _max_body_size: int | None = None
     _body_timeout: float | None = None
@@ -86,11 +88,11 @@ class HTTP1Connection(HTTPConnection):
 
     @property
     def received(self) -> int:
-        """How many times bytes came in on this connection; ours.
+        """How many times bytes came in on a client's connection; ours.
 
         A request on a connection that was kept, to which nothing came in, was perhaps never read.
         """
-        return 0 if self._channel is None else self._channel.engine.received
+        return 0 if self._engine is None else self._engine.received
 
     def set_max_body_size(self, max_body_size: int) -> None:
         """Set the most bytes of this message's body, in place of the parameters' limit.
@@ -263,6 +265,7 @@ class HTTP1Connection(HTTPConnection):
         from txtornado.http1connection._channel import Channel
 
         self._channel = Channel(self.stream, self.is_client, self.params, self.context)
+        self._engine = self._channel.engine
         return self._channel
 
     def _run_close_callback(self) -> None:

@@ -16,12 +16,16 @@ _PARAMETER = re.compile(r"""\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))
 _ALGORITHMS = frozenset({"MD5", "SHA-256"})
 
 
-def find_challenge(headers: HTTPHeaders) -> dict[str, str] | None:
+def find_challenge(headers: HTTPHeaders, name: str = "WWW-Authenticate") -> dict[str, str] | None:
     """The first Digest challenge that can be answered, as its parameters; None when there is none.
 
     Parameters are looked up in lower case.
+
+    Args:
+        headers: of the response.
+        name: of the header; ``Proxy-Authenticate`` is a proxy's.
     """
-    for value in headers.get_list("WWW-Authenticate"):
+    for value in headers.get_list(name):
         for scheme in _SCHEME.finditer(value):
             challenge = _parameters(value, scheme.end())
             if _can_answer(challenge):

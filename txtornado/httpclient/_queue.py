@@ -184,8 +184,8 @@ class QueuedHTTPClient(AsyncHTTPClient):
         trace: is told of the stages of each request.
     """
 
-    open_connections = 0
-    idle_connections = 0
+    open_connections: int = 0
+    idle_connections: int = 0
 
     def initialize(  # type: ignore[override]
         self,

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable
 
+from twisted.internet.error import ConnectionClosed
+
 from txtornado.concurrent import as_future
 from txtornado.http1connection import HTTP1Connection
 from txtornado.httpclient._errors import HTTPStreamClosedError
@@ -69,7 +71,7 @@ class WireExchange(Exchange, HTTPMessageDelegate):
     def _cause(connection: HTTP1Connection) -> BaseException:
         # A broken pipe only says that we wrote, or ended TLS, after the server had closed.
         error: BaseException | None = connection.stream.error
-        if error is None or isinstance(error, BrokenPipeError):
+        if error is None or isinstance(error, (BrokenPipeError, ConnectionClosed)):
             return HTTPStreamClosedError("Connection closed")
         return error
 

@@ -117,6 +117,8 @@ class BaseIOStream(Reading, Writing):
         self._direct = isinstance(transport, FileDescriptor) and not getattr(
             transport, "TLS", False
         )
+        if isinstance(transport, DirectTransport) and transport.runs_on(self._loop):
+            self._wire = transport
         self._blocked = False
         super().makeConnection(transport)
 

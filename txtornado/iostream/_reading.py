@@ -20,6 +20,7 @@ from txtornado.iostream._reads import (
     ReadUntilClose,
 )
 from txtornado.iostream._state import State, seen
+from txtornado.iostream._waking import wake
 from txtornado.log import gen_log
 
 __all__ = ["Reading"]
@@ -164,7 +165,8 @@ class Reading(State):
         if self._read is not None or self.consumer is not None:
             self._check_idle()
         self._read = read
-        self._read_future = future = asyncio.Future(loop=self._loop)
+        future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
+        self._read_future = future
         self._wrote = False  # whoever waits for input has ended his output
         if not (self._paused or self._eof or self._input):
             return future
@@ -206,11 +208,16 @@ class Reading(State):
         if result is None:
             return False
         self._read = self._read_future = None
-        future.set_result(result)
-        if not buffer:
+        empty = not buffer
+        if empty:
             self._input = None
-            if self._eof:
-                self._drained_after_eof()
+        wire = self._wire
+        if wire is not None and wire.on_top:
+            wake(future, result)
+        else:
+            future.set_result(result)
+        if empty and self._eof and not self._closed:
+            self._drained_after_eof()
         return True
 
     def _give_up(self, error: UnsatisfiableReadError) -> None:
@@ -245,17 +252,21 @@ class Reading(State):
             assert future is not None
             if not future.done():
                 self._read = self._read_future = None
-                future.set_result(data)
+                wire = self._wire
+                if wire is not None and wire.on_top:
+                    wake(future, data)
+                else:
+                    future.set_result(data)
                 return
         self._store(data)
 
     def _store(self, data: bytes) -> None:
         """Buffer what came, unless it completes the pending read."""
-        buffer, read = self._input, self._read
+        buffer = self._input
         if buffer is None:
             buffer = self._input = ReadBuffer()
-        if read is not None:
-            buffer.append(data)
+        buffer.append(data)
+        if self._read is not None:
             try:
                 done = self._settle_read(buffer)
             except UnsatisfiableReadError as e:
@@ -264,8 +275,8 @@ class Reading(State):
             if not done and len(buffer) > self.max_buffer_size:
                 self._overflow()
                 return
-        else:
-            buffer.append(data)
+            if self._closed or self._input is None:  # by the reader, who went on already
+                return
         if len(buffer) >= self.read_chunk_size and self._read is None and not self._paused:
             self.pause_reading()
 

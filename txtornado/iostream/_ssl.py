@@ -262,6 +262,8 @@ class SSLIOStream(IOStream):
             # What flow control there was so far was the state machine's.
             TLSMemoryBIOProtocol.unregisterProducer(tls)
             self._direct = self._gathers = True
+            if tls.transport.runs_on(self._loop):
+                self._wire = tls.transport
         self._blocked = False
         self._flush()
 

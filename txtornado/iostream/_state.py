@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from twisted.internet.protocol import Protocol
 
+from txtornado._twisted import DirectTransport
 from txtornado.interfaces import IStreamConsumer
 from txtornado.ioloop import IOLoop
 from txtornado.iostream._buffers import ReadBuffer
@@ -39,6 +40,8 @@ class State(Protocol):
     #: Why the stream was closed; None while it is open, and when it ended in an orderly way.
     error: BaseException | None = None
     transport: Any = None
+    # What hands bytes in, when it does that from the loop of this stream.
+    _wire: DirectTransport | None = None
     #: Who gets the bytes, in push mode.
     consumer: IStreamConsumer | None = None
 

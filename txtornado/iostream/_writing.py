@@ -67,7 +67,7 @@ class Writing(State):
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         if self.max_write_buffer_size is not None:
             self._check_room(size)
-        if self._wrote and self._gathers or self._input:
+        if (self._wrote and self._gathers) or self._input:
             if self._gather(data, size) or self._send(data, size):
                 return self._done_future or self._done()
         elif self._given == self._taken and self._direct and not self._blocked and size:
@@ -120,7 +120,7 @@ class Writing(State):
         if self._closed:
             raise StreamClosedError(real_error=self.error)
         if not self.writing():
-            return done_future()
+            return self._done_future or self._done()
         if self._drain is None or self._drain.done():
             self._drain = self._new_future()
         return self._drain

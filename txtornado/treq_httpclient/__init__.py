@@ -1,12 +1,12 @@
-"""`TreqAsyncHTTPClient`: Tornado's client interface on Twisted's HTTP client and its pool.
+"""`TreqAsyncHTTPClient`: Tornado's client interface on the connection pool of Twisted's clients.
 
-The bytes are spoken by ``twisted.web.client``, over connections that are kept and shared
-(`HTTPConnectionPool`); treq users can work on the same pool (`TreqAsyncHTTPClient.treq`).
+Connections are kept and shared in an ``HTTPConnectionPool`` of ``twisted.web.client``, which treq
+users can hand on; the bytes on them are read and written by txtornado's own HTTP/1 engine, which
+takes a fraction of the time.  With an agent or a treq client of the user's, those do everything.
 
-How it is laid out: connections are txtornado's own streams in the form of a Twisted endpoint
-(``_transport``), so that time limits, name resolution, TLS contexts and proxies are the same in
-all clients; ``_bodies`` has the request's body as a producer and the response's as a protocol,
-with decompression and limits; ``_exchange`` puts one request together.
+How it is laid out: ``_kept`` makes our connections what a pool expects, ``_exchange`` puts one
+request on one of them, through proxies if need be (``_proxy``); ``_foreign`` sends requests
+through agents and treq clients, with bodies as producers and protocols (``_bodies``).
 """
 
 from txtornado.treq_httpclient._client import TreqAsyncHTTPClient

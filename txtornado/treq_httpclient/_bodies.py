@@ -31,14 +31,12 @@ class RequestBody:
     Args:
         body: bytes, or a ``body_producer``.
         length: of the body in bytes; None for a ``body_producer`` that did not say.
-        wait: whether to wait for `proceed` first (``Expect: 100-continue``).
     """
 
-    def __init__(self, body: bytes | Callable[..., Any], length: int | None, wait: bool) -> None:
+    def __init__(self, body: bytes | Callable[..., Any], length: int | None) -> None:
         self.length = UNKNOWN_LENGTH if length is None else length
         self.error: Exception | None = None
         self._body = body
-        self._proceed: defer.Deferred[None] | None = defer.Deferred() if wait else None
         self._consumer: Any = None
         self._room: Future[None] | None = None
         self._running: defer.Deferred[Any] | None = None
@@ -54,8 +52,6 @@ class RequestBody:
         return produced
 
     async def _produce(self) -> None:
-        if self._proceed is not None:
-            await self._proceed
         if isinstance(self._body, bytes):
             self._consumer.write(self._body)
             return
@@ -83,12 +79,6 @@ class RequestBody:
             return future
         self._consumer.write(chunk)
         return done_future() if self._room is None else self._room
-
-    def proceed(self) -> None:
-        """The server wants to have the body."""
-        proceed, self._proceed = self._proceed, None
-        if proceed is not None:
-            proceed.callback(None)
 
     # IPushProducer
 
@@ -144,7 +134,7 @@ class ResponseBody(Protocol):
         """``data`` as it is to be handed on, as little at a time as possible."""
         self._left_packed -= len(data)
         if self._left_packed < 0:
-            raise self._refused("body too long")
+            raise self.refused("body too long")
         if self._gzip is None:
             yield data
             return
@@ -152,15 +142,16 @@ class ResponseBody(Protocol):
             try:
                 piece = self._gzip.decompress(data, _CHUNK)
             except zlib.error as error:
-                raise self._refused(f"invalid gzip data: {error}") from None
+                raise self.refused(f"invalid gzip data: {error}") from None
             data = self._gzip.unconsumed_tail
             if piece:
                 self._left -= len(piece)
                 if self._left < 0:
-                    raise self._refused("decompressed body too large")
+                    raise self.refused("decompressed body too large")
                 yield piece
 
-    def _refused(self, reason: str) -> HTTPStreamClosedError:
+    def refused(self, reason: str) -> HTTPStreamClosedError:
+        """The error for a body that is not taken, which is logged."""
         authority = self._exchange.target.authority
         gen_log.info("Malformed HTTP message from %s: %s", authority, reason)
         return HTTPStreamClosedError(f"Response refused: {reason}")
@@ -205,7 +196,7 @@ class ResponseBody(Protocol):
             try:
                 self._gzip.flush()
             except (ValueError, zlib.error) as error:
-                raise self._refused(f"invalid gzip data: {error}") from None
+                raise self.refused(f"invalid gzip data: {error}") from None
         if not self.done.called:
             self.done.callback(None)
 

@@ -43,9 +43,7 @@ def _mask_by_integer(data: bytes, mask: bytes) -> bytes:
 apply_mask: Callable[[bytes, bytes], bytes]
 """``data`` XORed with the repeated four bytes of ``mask``."""
 try:
-    from websockets.speedups import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        apply_mask,
-    )
+    from websockets.speedups import apply_mask  # type: ignore[import-not-found, import-untyped, no-redef, unused-ignore]
 except ImportError:
     apply_mask = _mask_by_integer
 

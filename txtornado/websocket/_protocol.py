@@ -150,10 +150,11 @@ class WebSocketProtocol13(WebSocketProtocol):
         if opcode == CLOSE:
             self.close_code, self.close_reason = _frames.parse_close(data)
             self.client_terminated = True
-            self._blocked = True  # whatever follows
+            self._blocked = True
             self._stopped()
             self._tell()
             self.close(self.close_code)
+            self._failed = True  # whatever follows is dropped
         return None
 
     def _pong(self, data: bytes) -> None:

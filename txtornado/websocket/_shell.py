@@ -106,7 +106,7 @@ class WebSocketProtocol(abc.ABC):
     _selected_subprotocol: str | None = None
     _blocked = False  # nothing is handed on at the moment
     _paused = False  # the stream was told to stop reading
-    _failed = False  # the peer broke the protocol: whatever else it sends is dropped
+    _failed = False  # the peer broke the protocol, or is done: whatever else it sends is dropped
     _told = False  # the handler was told that this is the end
     _yielding = False  # because it is others' turn
     # Whether the end of the stream is told after all that came before it, or at once, so that a
