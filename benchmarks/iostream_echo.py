@@ -5,6 +5,10 @@ Runs on this package or, for comparison, on Tornado itself::
     python benchmarks/iostream_echo.py --package txtornado
     python benchmarks/iostream_echo.py --package tornado --json
 
+or on both in turn, the other one with an interpreter that has it, for the ratios::
+
+    python benchmarks/iostream_echo.py --against /path/to/other/python
+
 The server under measurement has a process of its own; its client is the same plain, blocking
 socket code for every package.  Each number is the median of several rounds.  ``wall`` is what the
 client saw; ``cpu`` is per second of the server's processor time, which other work on the machine
@@ -28,6 +32,7 @@ import socket
 import ssl
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -171,6 +176,48 @@ def measure(args: argparse.Namespace, files: tuple[str, str]) -> dict[str, float
     return results
 
 
+# Two packages in turn
+
+
+def run_once(python: str, package: str, args: argparse.Namespace) -> dict[str, float]:
+    """One round in a process of its own."""
+    command = [python, os.path.abspath(__file__), "--json", "--rounds=1", f"--package={package}"]
+    command += [f"--{name}={getattr(args, name)}" for name in ("seconds", "mebibytes", "kinds")]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    results: dict[str, float] = json.loads(output)
+    return results
+
+
+def compare(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Medians of both packages, and of the ratios of the pairs, which outlast a noisy machine."""
+    pairs = []
+    for number in range(args.rounds):
+        runs = [(sys.executable, args.package), (args.against, args.other)]
+        if number % 2:
+            runs.reverse()
+        done = {package: run_once(python, package, args) for python, package in runs}
+        pairs.append((done[args.package], done[args.other]))
+    return {
+        name: {
+            args.package: statistics.median(ours[name] for ours, _ in pairs),
+            args.other: statistics.median(other[name] for _, other in pairs),
+            "ratio": statistics.median(ours[name] / other[name] for ours, other in pairs),
+        }
+        for name in pairs[0][0]
+    }
+
+
+def show_comparison(args: argparse.Namespace, results: dict[str, dict[str, float]]) -> None:
+    print(f"{'':20s} {args.package:>12s} {args.other:>12s}  ratio")
+    for name, values in results.items():
+        ours, other = values[args.package], values[args.other]
+        print(f"{name:20s} {ours:12,.0f} {other:12,.0f}  {values['ratio']:5.2f}  {unit(name)}")
+
+
+def unit(name: str) -> str:
+    return "lines/s" if name.startswith("echo") else "MiB/s"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--package", default="txtornado", help="txtornado or tornado")
@@ -179,15 +226,23 @@ def main() -> None:
     parser.add_argument("--mebibytes", type=int, default=256, help="of bulk in a round")
     parser.add_argument("--kinds", default="plain,tls")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--against", metavar="PYTHON", help="compare with the other package")
+    parser.add_argument("--other", default="tornado", help="the package of --against")
     args = parser.parse_args()
+    if args.against:
+        compared = compare(args)
+        if args.json:
+            print(json.dumps(compared))
+        else:
+            show_comparison(args, compared)
+        return
     with certificate() as files:
         results = measure(args, files)
     if args.json:
         print(json.dumps(results))
     else:
         for name, value in results.items():
-            unit = "lines/s" if name.startswith("echo") else "MiB/s"
-            print(f"{args.package:10s} {name:20s} {value:12,.0f} {unit}")
+            print(f"{args.package:10s} {name:20s} {value:12,.0f} {unit(name)}")
 
 
 if __name__ == "__main__":

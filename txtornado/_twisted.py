@@ -265,6 +265,11 @@ class SocketTransport(DirectTransport, tcp.Connection):
             tcp.Connection.write(self, data)
             return
         sent = self.writeSomeData(data)
+        if sent != len(data):
+            self.write_rest(data, sent)
+
+    def write_rest(self, data: bytes, sent: Any) -> None:
+        """Queue what ``writeSomeData`` left of ``data``, or see to its error; ``sent`` tells."""
         if isinstance(sent, BaseException):
             # Not from here: our caller may be in the middle of something.
             self.failure = sent
@@ -272,7 +277,7 @@ class SocketTransport(DirectTransport, tcp.Connection):
                 self.startWriting()
             except OSError:  # the descriptor is not one any more
                 self.reactor.callLater(0, self.connectionLost, Failure(sent))
-        elif sent < len(data):
+        else:
             tcp.Connection.write(self, bytes(memoryview(data)[sent:]))
 
     # -- the end ------------------------------------------------------------------------
@@ -338,7 +343,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         needed = ("_appSendBuffer", "_lostTLSConnection", "_handshakeDone", "_flushSendBIO")
         self.direct = (
             hasattr(connection, "ssl_object")
-            and isinstance(self.transport, DirectTransport)
+            and isinstance(self.transport, SocketTransport)
             and all(hasattr(self, name) for name in needed)
         )
         if self.direct:
@@ -371,6 +376,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
         end: Any = None
         try:
             data = read(_RECORD)
+            if data and not incoming.pending:
+                return data, None
             while data and incoming.pending and len(chunks) < 16:
                 chunks.append(data)
                 data = read(_RECORD)
@@ -399,7 +406,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         transport = self.transport
         if transport.failure is not None:
             return transport.failure
-        if transport.queued() or self._appSendBuffer:
+        if transport.dataBuffer or transport._tempDataBuffer or self._appSendBuffer:
             return 0
         if self._lostTLSConnection or self.disconnecting:
             return main.CONNECTION_LOST
@@ -409,7 +416,10 @@ class TLSTransport(TLSMemoryBIOProtocol):
                     taken = self._object.write(data)
                 except ssl.SSLWantReadError:
                     return self._write_later(data)
-                transport.write(self._outgoing.read())
+                record = self._outgoing.read()
+                sent = transport.writeSomeData(record)
+                if sent != len(record):
+                    transport.write_rest(record, sent)
             else:
                 with memoryview(data) as view, view.cast("B") as octets:
                     taken = self._encrypt(octets)

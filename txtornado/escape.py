@@ -130,12 +130,34 @@ def xhtml_unescape(value: str | bytes) -> str:
 # JSON
 
 
+def _not_json(value: Any) -> Any:
+    raise TypeError  # json.dumps says it better
+
+
+def _make_json_encoder() -> Callable[[Any, int], Iterable[str]]:
+    """`json.dumps` of Python makes a new encoder for each call; this is one that is kept."""
+    return c_make_encoder(None, _not_json, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+
+
+try:
+    from json.encoder import c_make_encoder, encode_basestring_ascii
+
+    _json_pieces = _make_json_encoder()
+except (ImportError, TypeError):  # it is not documented
+    _json_pieces = None
+
+
 def json_encode(value: Any) -> str:
     """``value`` as JSON that may stand within a ``<script>`` element: ``</`` is ``<\\/``.
 
     Raises:
         TypeError: a part of ``value`` (bytes, among others) has no JSON form.
     """
+    if _json_pieces is not None:
+        try:
+            return "".join(_json_pieces(value, 0)).replace("</", "<\\/")
+        except (TypeError, ValueError, RecursionError):
+            pass  # for the right words, and for references in a circle
     return json.dumps(value).replace("</", "<\\/")
 
 
@@ -232,39 +254,22 @@ def parse_qs_bytes(
     return result
 
 
-_PERCENT_RUN = re.compile(rb"(?:%[0-9a-fA-F]{2})+")
-_UNQUOTE_WINDOW = 32768
+_UNQUOTE_WINDOW = 8192
 
 
 def _unquote_to_bytes(data: bytes) -> bytes:
-    """`urllib.parse.unquote_to_bytes`, with runs of escapes in one step and little memory."""
+    """`urllib.parse.unquote_to_bytes`, in parts, for it takes much memory for each escape."""
     if b"%" not in data:
         return data
     if len(data) <= _UNQUOTE_WINDOW:
-        return _PERCENT_RUN.sub(_decoded_run, data)
+        return urllib.parse.unquote_to_bytes(data)
     result = bytearray()
     start = 0
     while start < len(data):
         end = _window_end(data, start)
-        result += _PERCENT_RUN.sub(_decoded_run, data[start:end])
+        result += urllib.parse.unquote_to_bytes(data[start:end])
         start = end
     return bytes(result)
-
-
-_HEX_DIGITS = "0123456789abcdefABCDEF"
-#: Most runs are of one escape: those are looked up.
-_ONE_ESCAPE = {
-    f"%{high}{low}".encode(): bytes((int(high + low, 16),))
-    for high in _HEX_DIGITS
-    for low in _HEX_DIGITS
-}
-
-
-def _decoded_run(match: re.Match[bytes]) -> bytes:
-    run = match[0]
-    if run in _ONE_ESCAPE:
-        return _ONE_ESCAPE[run]
-    return bytes.fromhex(run.replace(b"%", b"").decode("ascii"))
 
 
 def _window_end(data: bytes, start: int) -> int:

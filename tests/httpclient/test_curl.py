@@ -6,6 +6,7 @@ import gc
 import gzip
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import weakref
@@ -251,7 +252,7 @@ class RequestTests(CurlTestCase):
             {"proxy_host": "127.0.0.1\r\nX: y", "proxy_port": 1},
         ):
             with self.subTest(kwargs), self.assertRaises(ValueError):
-                await self.client().fetch(**{"url": url, **kwargs})
+                await self.client().fetch(kwargs.pop("url", url), **kwargs)
         self.assertEqual(self.server.connections, [])
 
     async def test_method_injection(self) -> None:
@@ -683,6 +684,34 @@ class EndTests(CurlTestCase):
         self.assertEqual((await client.fetch(url)).body, b"hello")
         self.assertEqual(len(self.server.connections), 2)
 
+    async def test_forgotten_handler(self) -> None:
+        """A handler that somebody left behind for a closed descriptor is not in the way."""
+        url = await self.serve(OK)
+        pair = socket.socketpair()
+        for end in pair:
+            self.io_loop.handlers[end.fileno()] = (end.fileno(), print)
+            self.addCleanup(self.io_loop.remove_handler, end.fileno())
+        for end in pair:
+            end.close()
+        client = self.client()
+        for future in [client.fetch(url) for _ in range(5)]:
+            self.assertEqual((await future).body, b"hello")
+
+    async def test_cannot_watch(self) -> None:
+        """A socket that cannot be watched costs a request its time, and no other its life."""
+        url = await self.serve(lambda connection: None)
+        client = self.client()
+
+        def fail(*args):
+            raise OSError("no more")
+
+        log = ExpectLog(curl_log, "Cannot watch descriptor")
+        broken = mock.patch.object(self.io_loop, "add_handler", fail)
+        with broken, log, self.assertRaises(CurlTimeoutError):
+            await client.fetch(url, request_timeout=0.05)
+        self.server.script = answer(OK)
+        self.assertEqual((await client.fetch(url)).body, b"hello")
+
     async def test_cancelled(self) -> None:
         """Cancelling the Future, or a Deferred made of it, closes the connection."""
         url = await self.serve(lambda connection: None)
@@ -750,7 +779,7 @@ class EndTests(CurlTestCase):
             await connection.lost
 
     async def test_no_cycles(self) -> None:
-        """A request that is over is freed at once, without the garbage collector."""
+        """A request that is over is freed without the garbage collector's help."""
         url = await self.serve(OK)
         client = self.client()
         gc.collect()
@@ -760,6 +789,7 @@ class EndTests(CurlTestCase):
         gone = weakref.ref(request)
         await client.fetch(request)
         del request
+        await asyncio.sleep(0)  # the task waits for another Future than ours
         self.assertIsNone(gone())
 
 

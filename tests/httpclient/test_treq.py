@@ -1,7 +1,11 @@
 """Tests for `TreqAsyncHTTPClient`: those of the simple client, and what only this one can do."""
 
+import gzip
+import hashlib
+import re
 import ssl
 
+import treq.client
 from twisted.internet import defer, reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -201,6 +205,96 @@ class BuildingTests(simple.ClientTestCase):
         with self.assertRaisesRegex(NotImplementedError, "network_interface"):
             await client.fetch(url, network_interface="127.0.0.1")
 
+    async def test_pool_that_repeats(self) -> None:
+        """Twisted's pools send requests again themselves; with ours, that is decided here."""
+
+        def script(connection: Scripted) -> None:
+            if len(self.server.connections) == 1 and b"/b" in connection.data:
+                connection.transport.abortConnection()
+                return
+            connection.data = b""
+            connection.reply(OK)
+
+        url = await self.serve(script)
+        pool = HTTPConnectionPool(reactor)
+        self.addCleanup(pool.closeCachedConnections)
+        client = self.client(pool=pool)
+        await client.fetch(f"{url}/a")
+        self.assertEqual((await client.fetch(f"{url}/b")).body, b"hello")
+        self.assertEqual(len(self.server.connections), 2)
+
+    async def test_pool_that_keeps_nothing(self) -> None:
+        """With a pool that is not persistent each request has a connection of its own."""
+        url = await self.serve(OK)
+        client = self.client(pool=HTTPConnectionPool(reactor, persistent=False))
+        for _ in range(2):
+            await client.fetch(url)
+        self.assertEqual(len(self.server.connections), 2)
+        self.assertEqual((client.open_connections, client.idle_connections), (0, 0))
+
+    async def test_given_treq(self) -> None:
+        """Requests can go through a treq client of the user's."""
+        url = await self.serve(OK)
+        theirs = treq.client.HTTPClient(Agent(reactor))
+        client = self.client(treq=theirs)
+        self.assertIs(client.treq, theirs)
+        response = await client.fetch(url, method="POST", body="abc", headers={"X-Mine": "1"})
+        self.assertEqual((response.code, response.body), (200, b"hello"))
+        with self.assertRaisesRegex(NotImplementedError, "ca_certs"):
+            await client.fetch(url, ca_certs="/nowhere")
+
+    async def test_given_treq_redirects(self) -> None:
+        """Redirects and decompressed bodies are dealt with as ever."""
+        packed = gzip.compress(b"hello " * 100)
+
+        def script(connection: Scripted) -> None:
+            there = b"/there " in connection.data
+            self.sent = connection.data
+            connection.data = b""
+            connection.reply(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(packed), packed)
+                if there
+                else b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+            )
+
+        url = await self.serve(script)
+        response = await self.client(treq=treq.client.HTTPClient(Agent(reactor))).fetch(url)
+        self.assertEqual(response.body, b"hello " * 100)
+        self.assertEqual(response.effective_url, f"{url}/there")
+        self.assertEqual(self.sent.lower().count(b"accept-encoding"), 1)
+
+    async def test_agent_fails(self) -> None:
+        """What goes wrong with an agent's connection is an error like ours."""
+        url = await self.serve(lambda connection: connection.transport.loseConnection())
+        with self.assertRaises(HTTPStreamClosedError):
+            await self.client(agent=Agent(reactor)).fetch(url)
+
+    async def test_agent_streams(self) -> None:
+        """Bodies are produced and streamed through an agent as well."""
+        url = await self.serve(OK)
+        chunks = []
+
+        async def produce(write):
+            await write(b"ab")
+            await write(b"cd")
+
+        await self.client(agent=Agent(reactor)).fetch(
+            url, method="POST", body_producer=produce, streaming_callback=chunks.append
+        )
+        self.assertEqual(b"".join(chunks), b"hello")
+
+    async def test_contradictions(self) -> None:
+        """What cannot both be is refused."""
+        agent = Agent(reactor)
+        for both in (
+            {"agent": agent, "pool": HTTPConnectionPool(reactor)},
+            {"agent": agent, "treq": treq.client.HTTPClient(agent)},
+            {"agent": agent, "unix_socket": "/nowhere"},
+        ):
+            with self.assertRaises(ValueError):
+                TreqAsyncHTTPClient(force_instance=True, **both)
+
     async def test_treq(self) -> None:
         """treq users can work on the client's pool."""
         url = await self.serve(OK)
@@ -213,6 +307,12 @@ class BuildingTests(simple.ClientTestCase):
         for name in ("auth_mode", "proxy_auth_mode"):
             with self.assertRaisesRegex(ValueError, name):
                 await self.get(OK, **{name: "ntlm"})
+
+
+CHALLENGE = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n"
+    b'Proxy-Authenticate: Digest realm="here", nonce="n", qop="auth"\r\n\r\nno!'
+)
 
 
 class Proxy(Protocol):
@@ -234,7 +334,9 @@ class Proxy(Protocol):
             return
         head, self.data = self.data, b""
         self.factory.heads.append(head)
-        if not head.startswith(b"CONNECT "):
+        if self.factory.digest and b"Proxy-Authorization: Digest " not in head:
+            self.transport.write(CHALLENGE)
+        elif not head.startswith(b"CONNECT "):
             self.transport.write(OK)
         elif self.factory.refuses:
             self.transport.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
@@ -281,6 +383,7 @@ class TunnelEnd(Protocol):
 class ProxyFactory(Factory):
     noisy = False
     refuses = False
+    digest = False
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
@@ -293,6 +396,20 @@ class ProxyFactory(Factory):
 class HelloHandler(RequestHandler):
     def get(self) -> None:
         self.write("hello")
+
+
+DIGEST = {"proxy_username": "me", "proxy_password": "secret", "proxy_auth_mode": "digest"}
+
+
+def expected(method: str, uri: str, head: bytes) -> bytes:
+    """The response that RFC 7616, section 3.4.1, asks for."""
+
+    def md5(*parts: str) -> str:
+        return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+    cnonce = re.search(rb'cnonce="(\w+)"', head)[1].decode()
+    secret, what = md5("me", "here", "secret"), md5(method, uri)
+    return f'response="{md5(secret, "n", "00000001", cnonce, "auth", what)}"'.encode()
 
 
 class ProxyTests(AsyncHTTPSTestCase):
@@ -334,6 +451,32 @@ class ProxyTests(AsyncHTTPSTestCase):
             "http://example.com/", proxy_username="me", proxy_password="secret", **self.options
         )
         self.assertIn(b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n", self.proxy.heads[0])
+
+    def test_plain_digest(self) -> None:
+        """A proxy's challenge is answered for the URL as the proxy is asked for it."""
+        self.proxy.digest = True
+        response = self.fetch("http://example.com/a", **self.options, **DIGEST)
+        self.assertEqual(response.body, b"hello")
+        first, second = self.proxy.heads
+        self.assertNotIn(b"Proxy-Authorization", first)
+        self.assertIn(b'uri="http://example.com/a"', second)
+        self.assertIn(expected("GET", "http://example.com/a", second), second)
+
+    def test_plain_digest_refused(self) -> None:
+        """A proxy that does not like the answer has the last word."""
+        options = {**self.options, "proxy_username": "me", "proxy_password": "secret"}
+        self.proxy.digest = True
+        response = self.fetch("http://example.com/", raise_error=False, **options)
+        self.assertEqual((response.code, response.body), (407, b"no!"))
+
+    def test_tunnel_digest(self) -> None:
+        """A challenge is answered for the tunnel itself."""
+        self.proxy.digest = True
+        self.assertEqual(self.fetch("/", **self.options, **DIGEST).body, b"hello")
+        _, second = self.proxy.heads
+        authority = f"127.0.0.1:{self.get_http_port()}"
+        self.assertIn(f'uri="{authority}"'.encode(), second)
+        self.assertIn(expected("CONNECT", authority, second), second)
 
     def test_tunnel(self) -> None:
         """https goes through a tunnel, with TLS to the server itself."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pycurl
 
+from txtornado.curl_httpclient._errors import curl_log
 from txtornado.curl_httpclient._transfer import Transfer
 from txtornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from txtornado.httpclient._errors import HTTPStreamClosedError
@@ -70,7 +71,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             return
         super().close()
         for transfer in [*self._queue, *self._active.values()]:
-            self._abort(transfer, HTTPStreamClosedError("The client was closed"))
+            self._abort(transfer, _closed())
         while self._idle:
             self._idle.pop().close()
         self._multi.close()
@@ -144,12 +145,15 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         if transfer is None:
             return
         self._multi.remove_handle(curl)
-        response = transfer.outcome(failure) if transfer.flush() else None
+        transfer.flush()
+        if self._closed:  # by one of the callbacks
+            response = transfer.failed(_closed())
+        else:
+            response = transfer.outcome(failure)
         self._recycle(curl)
         if not self._closed:
             self._process_queue()
-        if response is not None:
-            transfer.finish(response)
+        transfer.finish(response)
 
     # -- libcurl on the loop ------------------------------------------------------------
 
@@ -163,6 +167,14 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
 
     def _watch(self, event: int, fd: int, multi: Any, data: object) -> None:
         """libcurl wants to hear of a socket, or no more."""
+        try:
+            self._register(event, fd)
+        except Exception:
+            # An exception would put an end to everything that libcurl does: a transfer that is
+            # not told of its socket meets its time limit.
+            curl_log.exception("Cannot watch descriptor %d", fd)
+
+    def _register(self, event: int, fd: int) -> None:
         run, loop = self._context.run, self.io_loop
         if event == pycurl.POLL_REMOVE:
             self._sockets.discard(fd)
@@ -171,6 +183,8 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             run(loop.update_handler, fd, _EVENTS[event])
         else:
             self._sockets.add(fd)
+            # The descriptor is new, so whoever left a handler for that number has closed his.
+            loop.remove_handler(fd)
             run(loop.add_handler, fd, self._socket_is_ready, _EVENTS[event])
 
     def _time_is_up(self) -> None:
@@ -195,3 +209,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
                 self._complete(curl, None)
             for curl, errno, message in failed:
                 self._complete(curl, (errno, message))
+
+
+def _closed() -> HTTPStreamClosedError:
+    return HTTPStreamClosedError("The client was closed")

@@ -43,12 +43,22 @@ class CurlTimeoutError(CurlError, HTTPTimeoutError):
         return type(self), (self.errno, self.message, self.stage)
 
 
-def curl_error(curl: Any, request: HTTPRequest, errno: int, message: str) -> CurlError:
-    """The exception for a transfer that ``curl`` ended with ``errno``."""
+def curl_error(
+    curl: Any, request: HTTPRequest, errno: int, message: str, answered: bool
+) -> CurlError:
+    """The exception for a transfer that ``curl`` ended with ``errno``.
+
+    Args:
+        curl: the handle, as it was left.
+        request: with the client's defaults.
+        errno: libcurl's number.
+        message: libcurl's message.
+        answered: whether a head had begun to come in.
+    """
     message = message or curl.errstr() or f"libcurl error {errno}"
     if errno != pycurl.E_OPERATION_TIMEDOUT:
         return CurlError(errno, message)
-    stage, doing = _stage(curl, request)
+    stage, doing = _stage(curl, request, answered)
     limit, elapsed = request.request_timeout, curl.getinfo(pycurl.TOTAL_TIME)
     # Both timers are libcurl's; which one it was only the clock tells.
     if stage == "connecting" and (not limit or elapsed < limit - 0.001):
@@ -57,15 +67,15 @@ def curl_error(curl: Any, request: HTTPRequest, errno: int, message: str) -> Cur
     return CurlTimeoutError(errno, message, stage)
 
 
-def _stage(curl: Any, request: HTTPRequest) -> tuple[str, str]:
+def _stage(curl: Any, request: HTTPRequest, answered: bool) -> tuple[str, str]:
     """How far it came: as `HTTPTimeoutError` names it, and in words."""
-    getinfo = curl.getinfo
-    if getinfo(pycurl.STARTTRANSFER_TIME):
+    # Times of what has not happened may be set when libcurl gives up: sizes are not.
+    if answered:
         return "reading", "reading the response"
-    if getinfo(pycurl.PRETRANSFER_TIME):
-        if request.body and getinfo(pycurl.SIZE_UPLOAD) < len(request.body):
+    if curl.getinfo(pycurl.REQUEST_SIZE):
+        if request.body and curl.getinfo(pycurl.SIZE_UPLOAD) < len(request.body):
             return "sending", "sending the request"
         return "waiting", "waiting for the response"
-    if getinfo(pycurl.NAMELOOKUP_TIME):
+    if curl.getinfo(pycurl.NAMELOOKUP_TIME):
         return "connecting", "connecting"
     return "connecting", "looking up the host"

@@ -48,6 +48,8 @@ def check(request: HTTPRequest) -> None:
                 f"{name} is not supported by CurlAsyncHTTPClient: configure another one"
             )
     check_request(request)
+    if not Grammar.token.fullmatch(request.method):
+        raise ValueError(f"Illegal characters in method {request.method!r}")
     if request.method == "HEAD" and request.body is not None:
         raise ValueError("Body must be None for method HEAD")
     if request.proxy_auth_mode not in (None, *AUTH_MODES):

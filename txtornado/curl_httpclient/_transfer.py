@@ -129,11 +129,10 @@ class Transfer:
 
     # -- the end ------------------------------------------------------------------------
 
-    def flush(self) -> bool:
-        """Give the callbacks the rest; returns whether they left the request alone."""
+    def flush(self) -> None:
+        """Give the callbacks the rest."""
         if self._stream is not None:
             self._stream.flush()
-        return self._callback is not None
 
     def outcome(self, failure: tuple[int, str] | None) -> HTTPResponse:
         """The response, after libcurl has done with it.
@@ -187,7 +186,7 @@ class Transfer:
         if self._too_large or (self._stream is not None and self._stream.body_too_large):
             limit = self._client.max_body_size
             message = f"The body has more than max_body_size, {limit} bytes ({message})"
-        return curl_error(self.curl, self._request, errno, message)
+        return curl_error(self.curl, self._request, errno, message, bool(self._lines))
 
     def _head(self) -> tuple[str | None, HTTPHeaders]:
         """Reason and headers of the last response: there may have been redirects before it."""

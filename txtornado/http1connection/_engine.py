@@ -135,7 +135,7 @@ class HTTP1Engine:
         self._max_header_size = max_header_size
         self._chunk_size = chunk_size
         self._block_bytes: bytes | None = None
-        self._last_head: bytes | None = None  # a whole request that may come again
+        self._last_head: bytes | None = None  # of a request that may come again
         self._block: HeaderBlock | None = None
         self._body: Body | None = None
         self._method = ""
@@ -235,11 +235,9 @@ class HTTP1Engine:
         data, pos = buffer.bytes, buffer.pos
         if pos >= len(data):
             return self._no_head()
-        if not pos and data == self._last_head:
-            buffer.pos = len(data)
-            self.headers = self._block.headers.copy()  # type: ignore[union-attr]
-            self.receiving = _DONE
-            return Event.HEAD
+        last_head = self._last_head
+        if last_head is not None and not pos and data.startswith(last_head):
+            return self._same_head(len(last_head))
         if data[pos] < 14 and not self.is_client:  # RFC 9112, section 2.2: empty lines before it
             while data.startswith((b"\n", b"\r\n"), pos):
                 pos += 1 if data[pos] == 10 else 2
@@ -264,11 +262,25 @@ class HTTP1Engine:
             return self._response(match)
         self._last_head = None
         event = self._request(match)
-        if self.receiving is _DONE and self.keep_alive and not pos and self._peer_is_1_1:
-            size = len(data)
-            if buffer.pos == size <= _MAX_KEPT_BLOCK:
-                self._last_head = data
+        if not pos and self.keep_alive and self._peer_is_1_1 and type(self._body) is not ChunkedBody:
+            end = buffer.pos
+            if end <= _MAX_KEPT_BLOCK:
+                self._last_head = data if end == len(data) else data[:end]
         return event
+
+    def _same_head(self, end: int) -> Event:
+        """The last request's head has come again: all that was found out about it holds."""
+        block = self._block
+        assert block is not None
+        self.buffer.pos = end
+        self._scanned = 0
+        self.headers = block.headers.copy()
+        if block.content_length:
+            self._body = LengthBody(block.content_length, self._chunk_size)
+            self.receiving = _BODY
+        else:
+            self.receiving = _DONE
+        return Event.HEAD
 
     def _no_head(self) -> Event:
         if self.buffer.eof:

@@ -4,7 +4,6 @@ import re
 
 __all__ = ["parse_cookie"]
 
-_CHUNK = re.compile(r"[^;]+")
 _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 
@@ -19,8 +18,8 @@ def parse_cookie(cookie: str) -> dict[str, str]:
     {'a': 'b', 'c': 'd e'}
     """
     cookies = {}
-    for chunk in _CHUNK.finditer(cookie):
-        name, equals, value = chunk[0].partition("=")
+    for chunk in cookie.split(";"):
+        name, equals, value = chunk.partition("=")
         if not equals:
             name, value = "", name
         name, value = name.strip(), value.strip()

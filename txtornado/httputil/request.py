@@ -211,6 +211,16 @@ class HTTPServerRequest:
             _extend(arguments, self.body_arguments)
         return arguments
 
+    def all_arguments(self) -> dict[str, list[bytes]]:
+        """What `arguments` are, to be read only; mostly not made for that; ours."""
+        known = self.__dict__
+        if "arguments" in known:
+            return self.arguments
+        body = known.get("body_arguments")
+        if not body:
+            return self.query_arguments
+        return self.arguments if self.query else body
+
     @_lazy
     def files(self) -> dict[str, list[HTTPFile]]:
         """The uploaded files: names of fields to lists of `HTTPFile`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +25,12 @@ from txtornado.iostream._waking import wake
 from txtornado.log import gen_log
 
 __all__ = ["Reading"]
+
+
+def _refuse_delimiter(delimiter: object) -> None:
+    if isinstance(delimiter, (bytes, bytearray)):
+        raise ValueError("the delimiter must not be empty")
+    raise TypeError(f"the delimiter must be bytes, not {type(delimiter).__name__}")
 
 
 class Reading(State):
@@ -56,10 +63,8 @@ class Reading(State):
         """
         if callback is not None or callable(max_bytes):
             return _old_style.read(self, self.read_until, (delimiter,), max_bytes, callback)
-        if not isinstance(delimiter, (bytes, bytearray)):
-            raise TypeError(f"the delimiter must be bytes, not {type(delimiter).__name__}")
-        if not delimiter:
-            raise ValueError("the delimiter must not be empty")
+        if not delimiter or not isinstance(delimiter, (bytes, bytearray)):
+            _refuse_delimiter(delimiter)
         return self._start_read(ReadUntil(delimiter, max_bytes))
 
     def read_until_regex(
@@ -165,7 +170,7 @@ class Reading(State):
         if self._read is not None or self.consumer is not None:
             self._check_idle()
         self._read = read
-        future: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
+        future: asyncio.Future[Any] = Future(loop=self._loop)
         self._read_future = future
         self._wrote = False  # whoever waits for input has ended his output
         if not (self._paused or self._eof or self._input):
@@ -235,30 +240,33 @@ class Reading(State):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came in; called by the transport."""
+        if self._reads_through_hook or self._closed or "read_from_fd" in self.__dict__:
+            self._received_for_hook(data)
+            return
+        read, future = self._read, self._read_future
+        if (
+            read is None
+            or future is None
+            or self._input
+            or not read.is_whole(data)
+            or future.done()
+        ):
+            self._store(data)
+            return
+        self._read = self._read_future = None
+        wire = self._wire
+        if wire is not None and wire.on_top:
+            wake(future, data)
+        else:
+            future.set_result(data)
+
+    def _received_for_hook(self, data: bytes) -> None:
         if self._closed:
             return
-        if self._reads_through_hook or "read_from_fd" in self.__dict__:
-            if self._raw_input is None:
-                self._raw_input = ReadBuffer()
-            self._raw_input.append(data)
-            self._read_through_hook()
-            return
-        self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        read = self._read
-        if not self._input and read is not None and read.is_whole(data):
-            future = self._read_future
-            assert future is not None
-            if not future.done():
-                self._read = self._read_future = None
-                wire = self._wire
-                if wire is not None and wire.on_top:
-                    wake(future, data)
-                else:
-                    future.set_result(data)
-                return
-        self._store(data)
+        if self._raw_input is None:
+            self._raw_input = ReadBuffer()
+        self._raw_input.append(data)
+        self._read_through_hook()
 
     def _store(self, data: bytes) -> None:
         """Buffer what came, unless it completes the pending read."""
@@ -306,7 +314,7 @@ class Reading(State):
             if self.consumer is not None:
                 self.consumer.data_received(data)
             else:
-                self._feed(data)
+                self._store(data)
             if self._paused and self._raw_input is None:
                 return
 

@@ -21,12 +21,14 @@ def wake(future: asyncio.Future[Any], result: Any) -> None:
     ``_callbacks`` is asyncio's own; where it is missing, or anybody but a single task waits,
     this is ``future.set_result(result)``.
     """
-    callbacks = getattr(future, "_callbacks", None)
-    if callbacks and len(callbacks) == 1:
-        callback, context = callbacks[0]
-        if isinstance(getattr(callback, "__self__", None), asyncio.Task):
-            future.remove_done_callback(callback)
-            future.set_result(result)
-            context.run(callback, future)
-            return
+    try:
+        ((callback, context),) = future._callbacks
+        waits = isinstance(callback.__self__, asyncio.Task)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        waits = False
+    if not waits:
+        future.set_result(result)
+        return
+    future.remove_done_callback(callback)
     future.set_result(result)
+    context.run(callback, future)

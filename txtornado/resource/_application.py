@@ -48,7 +48,7 @@ class ApplicationResource:
         xheaders: believe a proxy's headers, as for `HTTPServer`.
 
     Attributes:
-        server: an `~txtornado.httpserver.HTTPServer` that listens nowhere; its ``drain`` closes
+        http_server: an `~txtornado.httpserver.HTTPServer` that listens nowhere; its ``drain`` closes
             WebSockets in good order.
 
     twisted.web takes in the whole request before it asks a resource; a handler with
@@ -60,7 +60,7 @@ class ApplicationResource:
     def __init__(
         self, application: Any, *, strip_prefix: bool = False, xheaders: bool = False
     ) -> None:
-        self.server = HTTPServer(application, xheaders=xheaders)
+        self.http_server = HTTPServer(application, xheaders=xheaders)
         self.strip_prefix = strip_prefix
 
     def getChildWithDefault(self, name: bytes, request: Any) -> Any:
@@ -79,7 +79,7 @@ class ApplicationResource:
         """See `twisted.web.resource.IResource`."""
         IOLoop.current()  # the handlers ask for it; under a foreign reactor it is made here
         uri = _stripped(request) if self.strip_prefix else request.uri
-        exchange = _Exchange(request, self.server)
+        exchange = _Exchange(request, self.http_server)
         exchange.begin(uri.decode("latin-1"))
         return NOT_DONE_YET
 

@@ -57,7 +57,7 @@ class PooledExchange(WireExchange):
 
     async def perform(self) -> None:
         start_line, headers = request_head(
-            self.request, self.target, keep_alive=True, absolute=self._forwarded
+            self.request, self.target, bool(self._client.pool.persistent), self._forwarded
         )
         if self._forwarded:
             credentials = first_try(self.request)
@@ -153,6 +153,8 @@ class PooledExchange(WireExchange):
         parameters = HTTP1ConnectionParameters(
             max_header_size=client.max_header_size, max_body_size=client.max_body_size
         )
+        if not client.pool.persistent:
+            put_back = None
         return KeptConnection(stream, parameters, client.tally, put_back)
 
     async def _open_stream(self) -> IOStream:

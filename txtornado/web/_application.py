@@ -16,10 +16,12 @@ from txtornado.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
+    PathMatches,
     ReversibleRouter,
     ReversibleRuleRouter,
     Rule,
 )
+from txtornado.routing.index import RuleIndex
 from txtornado.util import import_object
 from txtornado.web._delegate import HandlerDelegate
 from txtornado.web._handler import RequestHandler
@@ -63,7 +65,7 @@ class DirectRoutes:
     could match.  It is made anew when the rules change.
     """
 
-    __slots__ = ("_lists", "targets", "wildcard_only")
+    __slots__ = ("_index", "_lists", "targets", "wildcard_only")
 
     def __init__(self, application: Application) -> None:
         outer, inner = application.default_router, application.wildcard_router
@@ -76,14 +78,35 @@ class DirectRoutes:
             and type(outer._rules[0].matcher) is AnyMatches
             and outer._rules[0].target is inner
         )
+        #: Of the wildcard router, when it has nothing but paths that lead to handlers.
+        self._index: RuleIndex | None = None
         if self.wildcard_only:
             self._fill(inner)
+            if all(_is_plain(rule) for rule in inner._rules):
+                self._index = RuleIndex(inner._rules)
 
     def _fill(self, router: ApplicationRouter) -> None:
         for path, rule in router.literal_rules():
-            target = rule.target
-            if isclass(target) and issubclass(target, RequestHandler):
-                self.targets[path] = (target, rule.target_kwargs)
+            if _is_plain(rule):
+                self.targets[path] = (rule.target, rule.target_kwargs)
+
+    def find(
+        self, application: Application, request: httputil.HTTPServerRequest
+    ) -> httputil.HTTPMessageDelegate | None:
+        """What the wildcard router finds, which alone decides."""
+        if self._index is None:
+            return application.wildcard_router.find_handler(request)
+        path = request.path
+        for rule, match, prefix in self._index.find(path):
+            if match is None:
+                params: dict[str, Any] | None = {}
+            else:
+                params = match(request) if path.startswith(prefix) else None
+            if params is not None:
+                return application.get_handler_delegate(
+                    request, rule.target, rule.target_kwargs, **params
+                )
+        return None
 
     def current(self, application: Application) -> bool:
         """Whether the rules are still those that this was made from."""
@@ -94,6 +117,13 @@ class DirectRoutes:
             and application.default_router._rules is outer
             and application.wildcard_router._rules is inner
         )
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Whether a rule leads from a path to a handler."""
+    target = rule.target
+    is_handler = isclass(target) and issubclass(target, RequestHandler)
+    return is_handler and type(rule.matcher) is PathMatches
 
 
 class Application(ReversibleRouter):
@@ -187,7 +217,7 @@ class Application(ReversibleRouter):
         if target is not None:
             return self.get_handler_delegate(request, *target)
         if direct.wildcard_only:
-            delegate = self.wildcard_router.find_handler(request)
+            delegate = direct.find(self, request)
             return self._no_handler(request) if delegate is None else delegate
         delegate = self.default_router.find_handler(request)
         return self._no_handler(request) if delegate is None else delegate

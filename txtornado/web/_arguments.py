@@ -52,15 +52,21 @@ def values(
     source: Mapping[str, Sequence[bytes]],
     name: str,
     strip: bool,
-    decode_argument: Callable[..., Any],
+    decode_argument: Callable[..., Any] | None,
 ) -> list[Any]:
-    """All values of ``name`` in ``source``, decoded and cleaned."""
+    """All values of ``name`` in ``source``, decoded (None: by `decode`) and cleaned."""
     found = source.get(name)
     if not found:
         return []
     texts = []
     for value in found:
-        text = decode_argument(value, name=name)
+        if decode_argument is None and type(value) is bytes:
+            try:
+                text = value.decode()
+            except UnicodeDecodeError:
+                text = decode(value, name)
+        else:
+            text = (decode_argument or decode)(value, name=name)
         if type(text) is not str:
             text = clean(text, strip)
         else:

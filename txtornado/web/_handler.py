@@ -162,7 +162,11 @@ class RequestHandler(Identity, Pages):
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """All values of an argument of the query and the body; empty if there are none."""
-        return values(self.request.arguments, name, strip, self.decode_argument)
+        decode_argument = None if type(self).decode_argument is _our_decode else self.decode_argument
+        request = self.request
+        known = type(request) is httputil.HTTPServerRequest
+        source = request.all_arguments() if known else request.arguments
+        return values(source, name, strip, decode_argument)
 
     def get_query_argument(
         self, name: str, default: Any | Required = REQUIRED, strip: bool = True
@@ -467,3 +471,4 @@ class RequestHandler(Identity, Pages):
 
 _response._ours = _execution._ours = RequestHandler
 _our_set_header = RequestHandler.set_header
+_our_decode = RequestHandler.decode_argument

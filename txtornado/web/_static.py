@@ -20,7 +20,7 @@ from txtornado.web._errors import HTTPError
 from txtornado.web._handler import RequestHandler
 from txtornado.web._headers import convert_value
 from txtornado.web._ranges import Range, parse_date, range_applies, requested_range
-from txtornado.web._staticfiles import ContentCache, Stamp, VersionCache, stamp_of
+from txtornado.web._staticfiles import ContentCache, Resolver, Stamp, VersionCache, stamp_of
 from txtornado.web._urls import is_protocol_relative
 
 __all__ = ["StaticFileHandler"]
@@ -28,6 +28,7 @@ __all__ = ["StaticFileHandler"]
 _INLINE = 4096  # files up to this many bytes are read on the reactor's thread
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _contents = ContentCache()
+_resolver = Resolver()
 
 
 class StaticFileHandler(RequestHandler):
@@ -145,7 +146,14 @@ class StaticFileHandler(RequestHandler):
             or "If-None-Match" in headers
             or "If-Modified-Since" in headers
             or "Range" in headers
-            or cls.set_headers is not _ours.set_headers
+            or (cls is not _ours and self._has_hooks())
+        )
+
+    def _has_hooks(self) -> bool:
+        """Whether a subclass has a say in the headers or the content."""
+        cls = type(self)
+        return (
+            cls.set_headers is not _ours.set_headers
             or cls.set_extra_headers is not _ours.set_extra_headers
             or cls.set_header is not _ours.set_header
             or cls.set_etag_header is not _ours.set_etag_header
@@ -338,6 +346,10 @@ class StaticFileHandler(RequestHandler):
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Check the path and return the file's, or None after a redirect (since 3.1)."""
         _staticfiles.check_inside(root, absolute_path, self.path)
+        if self.default_filename is None and self.allowed_symlink_directory is None:
+            found = _resolver.find(absolute_path, root, self.path)
+            self._stat_result = found.status
+            return found.path
         allowed = self.allowed_symlink_directory or root
         folders = [allowed] if isinstance(allowed, str) else list(allowed)
         resolved = _staticfiles.resolve_inside(absolute_path, folders, self.path)

@@ -20,6 +20,7 @@ from txtornado.web._errors import HTTPError
 
 __all__ = [
     "ContentCache",
+    "Resolver",
     "Stamp",
     "VersionCache",
     "check_inside",
@@ -39,17 +40,13 @@ CHUNK = 128 * 1024  # bytes read at a time
 _RACY = 2.0  # seconds in which a file may change without its time stamp showing it
 
 
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    inode: int
-    size: int
-    modified_ns: int
+#: What tells one state of a file from another: inode, size, time of modification.
+Stamp = tuple[int, int, int]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
     """The `Stamp` in a result of ``stat``."""
-    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def with_separator(folder: str) -> str:
@@ -135,6 +132,53 @@ def real_path(path: str) -> str:
         finally:
             os.close(descriptor)
     return os.path.realpath(path)
+
+
+class Resolved(NamedTuple):
+    """Where a path led, and the state of the file there."""
+
+    path: str
+    status: os.stat_result
+    seen: float
+
+
+class Resolver:
+    """`resolve_inside` and `stat_regular_file` in one, with one look at the file if it is known.
+
+    What a path led to is believed for a second, and as long as the same file is there in the same
+    state (that of its links and its owner included), so that links set to other files show at once.
+    """
+
+    TRUSTED = 1.0  # seconds
+    KEPT = 1000
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Resolved] = {}
+
+    def find(self, absolute_path: str, root: str, shown: str) -> Resolved:
+        """Raises as the two functions do."""
+        known = self._known.get((absolute_path, root))
+        now = time.monotonic()
+        if known is not None and now - known.seen < self.TRUSTED:
+            try:
+                status = os.stat(absolute_path)
+            except (OSError, ValueError):
+                pass
+            else:
+                before = known.status
+                if (
+                    status.st_ino == before.st_ino
+                    and status.st_dev == before.st_dev
+                    and status.st_ctime_ns == before.st_ctime_ns
+                ):
+                    return known
+        path = resolve_inside(absolute_path, (root,), shown)
+        status = stat_regular_file(path, shown)
+        found = Resolved(path, status, now)
+        if len(self._known) >= self.KEPT:
+            self._known.clear()
+        self._known[absolute_path, root] = found
+        return found
 
 
 def stat_regular_file(absolute_path: str, shown: str) -> os.stat_result:
