@@ -103,6 +103,43 @@ class ServeTests(ServerTestCase):
         await self.check_echo(client)
         await self.finish(client)
 
+    async def test_unix_socket_without_its_file(self) -> None:
+        """A server stops cleanly when somebody removed the file of its UNIX socket."""
+        server = Echo()
+        path = os.path.abspath("removed")
+        sock = bind_unix_socket(path)
+        server.add_socket(sock)
+        (listener,) = server._listeners.values()
+        os.unlink(path)
+        server.stop()
+        self.assertFalse(listener.port.connected)
+        self.assertEqual(sock.fileno(), -1)
+
+    async def test_unix_socket_without_its_file_stops_within_a_request(self) -> None:
+        """The same from within ``handle_stream``, when the port is in the midst of accepting."""
+        stopped = self.io_loop.asyncio_loop.create_future()
+
+        class Once(TCPServer):
+            def handle_stream(self, stream, address):
+                os.unlink(path)
+                self.stop()
+                stream.close()
+                stopped.set_result(None)
+
+        server = Once()
+        path = os.path.abspath("removed")
+        server.add_socket(bind_unix_socket(path))
+        (listener,) = server._listeners.values()
+        client = IOStream(socket.socket(socket.AF_UNIX))
+        self.addCleanup(client.close)
+        await client.connect(path)
+        await stopped
+        self.assertEqual(await client.read_until_close(), b"")
+        while listener.port.connected:
+            turn = self.io_loop.asyncio_loop.create_future()
+            self.io_loop.add_callback(turn.set_result, None)
+            await turn
+
     async def test_listen_and_bind(self) -> None:
         """``listen`` serves at once; ``bind`` waits for ``start``."""
         server = Echo()

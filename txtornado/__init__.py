@@ -5,9 +5,12 @@ when first asked for (``import txtornado; txtornado.web.Application`` works), an
 importing any of them neither installs a reactor nor creates an event loop.
 """
 
+import contextlib
 import importlib
-from types import ModuleType
+import sys
+from types import FrameType, ModuleType
 
+from txtornado._standin import install_as_tornado as install_as_tornado
 from txtornado._version import version as version
 from txtornado._version import version_info as version_info
 
@@ -48,6 +51,22 @@ __all__ = [
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _import_from_facade(name, sys._getframe(1))
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _import_from_facade(name: str, caller: FrameType) -> None:
+    """Have a package that offers this one under another name know its submodule ``name``.
+
+    Such a package hands unknown attributes on to us from a ``__getattr__`` of its own.  Whoever
+    uses one finds it in ``sys.modules`` afterwards, as with any package whose modules come when
+    they are asked for.
+    """
+    facade = caller.f_globals
+    if caller.f_code.co_name == "__getattr__" and "__path__" in facade:
+        package = facade["__name__"]
+        if package != __name__:
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(f"{package}.{name}")

@@ -26,10 +26,13 @@ __all__ = [
     "DirectTransport",
     "SocketTransport",
     "TLSTransport",
+    "close_port",
+    "close_port_soon",
     "pooled",
     "return_to_pool",
     "stop_watching_configuration",
     "unparsed_of_channel",
+    "unsent_of_transport",
     "use_socket_transport",
 ]
 
@@ -161,6 +164,8 @@ class SocketTransport(DirectTransport, tcp.Connection):
     """
 
     connecting = False
+    #: It was closed here, and stays until the peer has read what is left.
+    lingers = False
     #: How much is read at once after a full chunk of ``bufferSize``.
     burst = 1 << 18
 
@@ -254,6 +259,13 @@ class SocketTransport(DirectTransport, tcp.Connection):
         finally:
             self._busy = False
 
+    def discard_input(self) -> None:
+        """Drop what came and nobody wants: to close with it unread would reset the connection."""
+        try:
+            self.socket.recv(self.burst)
+        except OSError:
+            pass
+
     def writeSomeData(self, data: Any) -> Any:
         try:
             return self.socket.send(data)
@@ -283,6 +295,8 @@ class SocketTransport(DirectTransport, tcp.Connection):
     # -- the end ------------------------------------------------------------------------
 
     def connectionLost(self, reason: Failure) -> None:
+        if self.lingers:
+            self.discard_input()
         if self.connecting or reason.check(error.ConnectionLost):
             reason = self._real_reason(reason)
         tcp.Connection.connectionLost(self, reason)
@@ -469,6 +483,27 @@ def use_socket_transport(port: Any) -> None:
         port.transport = SocketTransport  # type: ignore[assignment]
 
 
+def close_port(port: Any) -> None:
+    """Close a listening port at once; the file of a UNIX port may be gone already."""
+    reason = Failure(main.CONNECTION_DONE)
+    try:
+        port.connectionLost(reason)
+    except FileNotFoundError:
+        tcp.Port.connectionLost(port, reason)
+
+
+def close_port_soon(port: Any) -> None:
+    """The same from within one of the port's own calls."""
+
+    def without_file(failure: Failure) -> None:
+        failure.trap(FileNotFoundError)
+        tcp.Port.connectionLost(port, Failure(main.CONNECTION_DONE))
+
+    deferred = port.stopListening()
+    if deferred is not None:
+        deferred.addErrback(without_file)
+
+
 def stop_watching_configuration(resolver: Any) -> None:
     """End the timer with which a resolver of ``twisted.names`` re-reads ``/etc/resolv.conf``."""
     call = getattr(resolver, "_parseCall", None)
@@ -498,3 +533,20 @@ def return_to_pool(factory: Any) -> Callable[[Any], object] | None:
 def unparsed_of_channel(channel: Any) -> bytes:
     """What a connection of twisted.web's has read beyond the request that it is busy with."""
     return b"".join(getattr(channel, "_dataBuffer", ()))
+
+
+def unsent_of_transport(transport: Any) -> bytes:
+    """Take back what a stock transport was given to write and has not sent yet.
+
+    A stream that writes to the descriptor itself must send it first.  A transport of another kind
+    keeps what it has: a stream writes to it in the ordinary way, and so in order.
+    """
+    if not isinstance(transport, abstract.FileDescriptor) or getattr(transport, "TLS", False):
+        return b""
+    pending = bytes(memoryview(transport.dataBuffer)[getattr(transport, "offset", 0) :])
+    pending += b"".join(transport._tempDataBuffer)
+    transport.dataBuffer = b""
+    transport.offset = 0
+    transport._tempDataBuffer = []
+    transport._tempDataLen = 0
+    return pending

@@ -134,17 +134,22 @@ def _not_json(value: Any) -> Any:
     raise TypeError  # json.dumps says it better
 
 
-def _make_json_encoder() -> Callable[[Any, int], Iterable[str]]:
-    """`json.dumps` of Python makes a new encoder for each call; this is one that is kept."""
-    return c_make_encoder(None, _not_json, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+def _make_json_encoder() -> Callable[[Any, int], Iterable[str]] | None:
+    """What `json.dumps` makes anew for each call; None where it cannot be had."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)  # it is not documented
+    if make is None:
+        return None
+    quote = json.encoder.encode_basestring_ascii
+    try:
+        encoder: Callable[[Any, int], Iterable[str]] = make(
+            None, _not_json, quote, None, ": ", ", ", False, False, True
+        )
+    except TypeError:
+        return None
+    return encoder
 
 
-try:
-    from json.encoder import c_make_encoder, encode_basestring_ascii
-
-    _json_pieces = _make_json_encoder()
-except (ImportError, TypeError):  # it is not documented
-    _json_pieces = None
+_json_pieces = _make_json_encoder()
 
 
 def json_encode(value: Any) -> str:
@@ -238,13 +243,12 @@ def parse_qs_bytes(
         return result
     if max_num_fields is not None and raw.count(b"&") >= max_num_fields:
         raise ValueError("Max number of fields exceeded")
-    escaped = b"%" in raw
     for item in raw.replace(b"+", b" ").split(b"&"):
         name, equals, value = item.partition(b"=")
         if not equals and strict_parsing:
             raise ValueError(f"bad query field: {item!r}")
         if value or (item and keep_blank_values):
-            if escaped:
+            if b"%" in item:
                 name, value = _unquote_to_bytes(name), _unquote_to_bytes(value)
             key = name.decode("latin-1")
             if key in result:

@@ -299,12 +299,15 @@ class TCPClient:
         hostname: str | None,
         name: str,
     ) -> IOStream:
-        return await _within(  # type: ignore[no-any-return]
-            loop,
-            deadline,
-            stream.start_tls(False, ssl_options=ssl_options, server_hostname=hostname),
-            f"Timeout during TLS handshake with {name}",
-        )
+        handshake = stream.start_tls(False, ssl_options=ssl_options, server_hostname=hostname)
+        try:
+            return await _within(  # type: ignore[no-any-return]
+                loop, deadline, handshake, f"Timeout during TLS handshake with {name}"
+            )
+        except asyncio.CancelledError:
+            if not handshake.cancelled() and _error_of(handshake) is None:
+                handshake.result().close()  # it was done already, just then
+            raise
 
     def _create_stream(
         self,

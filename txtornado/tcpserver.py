@@ -21,11 +21,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
 from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txtornado import gen
-from txtornado._twisted import use_socket_transport
+from txtornado._twisted import close_port, close_port_soon, use_socket_transport
 from txtornado.ioloop import IOLoop
 from txtornado.iostream import IOStream, SSLIOStream
 from txtornado.iostream._ssl import tls_factory
@@ -299,11 +298,11 @@ class _Listener:
         elif not getattr(port, "connected", True):
             pass  # its loop was closed before it
         elif in_accept or not hasattr(port, "connectionLost"):
-            port.stopListening()
+            close_port_soon(port)
         else:
             # At once: the loop may have made its last turn.
             port.stopReading()
-            port.connectionLost(Failure(error.ConnectionDone()))
+            close_port(port)
         self.sock.close()
 
 

@@ -6,6 +6,7 @@ beside it.  Machines without a browser, its driver or Selenium skip these tests.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import unittest
@@ -21,6 +22,10 @@ try:
     from selenium.webdriver.support.wait import WebDriverWait
 except ImportError:
     webdriver = None  # type: ignore[assignment]
+
+# Keeps Python's handler of last resort from printing the 403s that the tests provoke.
+for _name in ("tornado.access", "tornado.general"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 #: Seconds that a page, or the start of the browser, may take; in order they take a fraction.
 LIMIT = 60.0
@@ -117,16 +122,14 @@ class Visitor:
 
     def status(self) -> int:
         """The status of the response that the page came with."""
-        return int(
-            self.run("return performance.getEntriesByType('navigation')[0].responseStatus")
-        )
+        return int(self.run("return performance.getEntriesByType('navigation')[0].responseStatus"))
 
     def style(self, element: str, name: str) -> str:
         """A property of an element as the browser has computed it."""
         return str(self.find(element).value_of_css_property(name))
 
     def prefer(self, languages: str) -> None:
-        """Have the browser ask for ``languages``."""
+        """Have the browser ask for ``languages``, to which it adds falling weights."""
         agent = self.run("return navigator.userAgent")
         self.browser.execute_cdp_cmd(
             "Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": languages}

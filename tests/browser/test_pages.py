@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from typing import Any
 
 from tests.browser.support import BrowserTestCase, Visitor
@@ -108,8 +110,7 @@ MODULES = {
     ),
     "badge.html": '<span class="badge" id="{{ name }}">{{ name }} & co</span>',
     "note.html": (
-        '{{ set_resources(embedded_css="#note { font-weight: 900 }") }}'
-        '<p id="note">{{ text }}</p>'
+        '{{ set_resources(embedded_css="#note { font-weight: 900 }") }}<p id="note">{{ text }}</p>'
     ),
 }
 
@@ -159,7 +160,9 @@ class ModuleTests(BrowserTestCase):
             self.assertEqual(visitor.see("last"), "The end")
             count = "return document.head.querySelectorAll('meta[name=badges]').length"
             self.assertEqual(visitor.run(count), 1)
-            files = "return [document.styleSheets.length, document.querySelectorAll('[src]').length]"
+            files = (
+                "return [document.styleSheets.length, document.querySelectorAll('[src]').length]"
+            )
             self.assertEqual(visitor.run(files), [2, 1])
 
         self.visit(steps)
@@ -275,12 +278,12 @@ class LoginTests(BrowserTestCase):
 
 
 CATALOGUES = {
-    "de_DE": (
+    "de": (
         '"Welcome","Willkommen"\n'
         '"%(count)d message","%(count)d Nachricht","singular"\n'
         '"%(count)d messages","%(count)d Nachrichten","plural"\n'
     ),
-    "ar_AR": '"Welcome","\u0623\u0647\u0644\u0627"\n',
+    "ar": '"Welcome","\u0623\u0647\u0644\u0627"\n',
 }
 
 LOCALIZED = {
@@ -317,8 +320,8 @@ class LocalizedTests(BrowserTestCase):
         cache = dict(Locale._cache)
         self.addCleanup(lambda: (Locale._cache.clear(), Locale._cache.update(cache)))
         Locale._cache.clear()
-        folder = self.mktemp()
-        os.makedirs(folder)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
         for code, text in CATALOGUES.items():
             with open(os.path.join(folder, f"{code}.csv"), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -340,9 +343,9 @@ class LocalizedTests(BrowserTestCase):
 
         def steps(visitor: Visitor) -> None:
             for languages, expected in (
-                ("de-DE,en;q=0.5", self.GERMAN),
-                ("fr;q=0.9,de;q=0.8", self.GERMAN),
-                ("en-US,de;q=0.5", self.ENGLISH),
+                ("de-DE,en", self.GERMAN),
+                ("fr,de", self.GERMAN),
+                ("en-US,de", self.ENGLISH),
                 ("ar", ["\u0623\u0647\u0644\u0627", "1 message", "3 messages", "rtl"]),
             ):
                 visitor.prefer(languages)
@@ -358,7 +361,7 @@ class LocalizedTests(BrowserTestCase):
             visitor.prefer("en-US")
             visitor.open("/")
             self.assertEqual(self.page(visitor), self.ENGLISH)
-            visitor.open("/?language=de_DE")
+            visitor.open("/?language=de")
             self.assertEqual(self.page(visitor), self.GERMAN)
             visitor.open("/")
             self.assertEqual(self.page(visitor), self.GERMAN)

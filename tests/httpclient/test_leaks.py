@@ -95,14 +95,13 @@ class LeakTests(simple.ClientTestCase):
         await self.load(self.requests)
         rounds = self.requests // len(ROUND)
         self.assertEqual((self.failed, self.cancelled), (2 * rounds, rounds))
-        for _ in range(20):
-            await simple.task.deferLater(simple.reactor, 0)
+        # The server hears of connections that were given up a little later.
+        await simple.wait_until(lambda: descriptors() <= before[0] + 2 * self.requesters)
         after = self.state()
         slack = 4 * self.requesters  # connections come and go
-        print("LEAK", before, after)
         self.assertLess(after[0] - before[0], slack)
         self.assertLess(after[1] - before[1], slack)
-        self.assertLess(after[2] - before[2], self.requests // 2, "objects")
+        self.assertLess(after[2] - before[2], self.requests // 3, "objects")
         self.assertLessEqual(self.http.open_connections, self.requesters)
         self.assertEqual((len(self.http.active), len(self.http.queue)), (0, 0))
         self.http.close()

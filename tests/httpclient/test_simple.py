@@ -477,6 +477,20 @@ class EndTests(ClientTestCase):
         future.cancel()
         await self.server.connections[0].lost
 
+    async def test_cancelled_at_any_time(self) -> None:
+        """Whenever a request is cancelled, its place is free again and nothing stays open."""
+        url = await self.serve(lambda connection: None)
+        client = self.client(max_clients=1)
+        for turns in range(30):
+            future = client.fetch(url)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            future.cancel()
+            await wait_until(lambda: not client.active)
+        await wait_until(lambda: client.open_connections == 0)
+        for connection in self.server.connections:
+            await connection.lost
+
     async def test_cancelled_deferred(self) -> None:
         """So does cancelling the Deferred made of it."""
         url = await self.serve(lambda connection: None)

@@ -19,7 +19,7 @@ the client.
 try:
     import pycurl as _pycurl  # noqa: F401
 except ImportError as error:
-    raise ImportError(
+    raise ModuleNotFoundError(
         "txtornado.curl_httpclient needs pycurl: pip install txtornado[curl]", name="pycurl"
     ) from error
 

@@ -262,10 +262,15 @@ class HTTP1Engine:
             return self._response(match)
         self._last_head = None
         event = self._request(match)
-        if not pos and self.keep_alive and self._peer_is_1_1 and type(self._body) is not ChunkedBody:
-            end = buffer.pos
-            if end <= _MAX_KEPT_BLOCK:
-                self._last_head = data if end == len(data) else data[:end]
+        if (
+            not pos
+            and self.keep_alive
+            and self._peer_is_1_1
+            and type(self._body) is not ChunkedBody
+        ):
+            size = buffer.pos
+            if size <= _MAX_KEPT_BLOCK:
+                self._last_head = data if size == len(data) else data[:size]
         return event
 
     def _same_head(self, end: int) -> Event:

@@ -11,7 +11,7 @@ from txtornado.iostream import IOStream, StreamClosedError
 from txtornado.netutil import is_valid_ip
 from txtornado.tcpclient import TCPClient
 
-__all__ = ["open_stream"]
+__all__ = ["open_stream", "secure"]
 
 
 async def open_stream(
@@ -65,8 +65,19 @@ async def _open_unix(
     try:
         await stream.connect(path)
         if ssl_options is not None:
-            return await stream.start_tls(False, ssl_options, host)
+            return await secure(stream, ssl_options, host)
     except BaseException:
         stream.close()
         raise
     return stream
+
+
+async def secure(stream: IOStream, ssl_options: Any, host: str) -> IOStream:
+    """``stream`` with TLS above it; nothing stays open when this is cancelled."""
+    handshake = stream.start_tls(False, ssl_options, host)
+    try:
+        return await handshake
+    except asyncio.CancelledError:
+        if not handshake.cancelled() and handshake.exception() is None:
+            handshake.result().close()  # it was done already, just then
+        raise

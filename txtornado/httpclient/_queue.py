@@ -48,6 +48,7 @@ class Job:
         self.context = contextvars.copy_context()
         self.timer: Any = None
         self.task: asyncio.Task[None] | None = None
+        self.running = False
 
     def wait(self) -> None:
         """Set the time limit for waiting in the queue."""
@@ -67,7 +68,7 @@ class Job:
         """End the request, wherever it stands."""
         if self.task is not None:
             self.task.cancel()
-        else:
+        if not self.running:  # nor will it: a task that has not begun ends without a step
             self._fail(error or HTTPStreamClosedError("Request was aborted"))
 
     def _stop_timer(self) -> None:
@@ -76,6 +77,7 @@ class Job:
             self.timer = None
 
     async def _run(self) -> None:
+        self.running = True
         try:
             response = await self._respond()
         except asyncio.CancelledError:

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txtornado import stack_context
-from txtornado._twisted import DirectTransport
+from txtornado._twisted import DirectTransport, SocketTransport
 from txtornado.ioloop import IOLoop
 from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
 from txtornado.iostream._reading import Reading
@@ -213,8 +213,11 @@ class BaseIOStream(Reading, Writing):
 
     def _leave(self, transport: Any) -> None:
         """Close when the peer has read what is left, but do not wait for that forever."""
+        abort = getattr(transport, "abortConnection", None) or transport.close
+        if isinstance(transport, SocketTransport):
+            transport.lingers = True
         transport.loseConnection()
-        self._linger = self.io_loop.reactor.callLater(_LINGER, transport.abortConnection)
+        self._linger = self.io_loop.reactor.callLater(_LINGER, abort)
 
     def _stop_lingering(self) -> None:
         linger, self._linger = self._linger, None

@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txtornado._twisted import DirectTransport, TLSTransport
+from txtornado._twisted import DirectTransport, SocketTransport, TLSTransport
 from txtornado.iostream import _old_style
 from txtornado.iostream._errors import cause_of, is_reset
 from txtornado.iostream._info import TLSSocket
@@ -313,6 +313,9 @@ class SSLIOStream(IOStream):
                 raw.failure is not None or not raw.queued()
             )
             if done:
+                # Session tickets, mostly, that a client did not come to read.
+                if isinstance(raw, SocketTransport) and raw.failure is None:
+                    raw.discard_input()
                 raw.close()
         if done:
             return

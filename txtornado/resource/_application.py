@@ -18,7 +18,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
-from txtornado._twisted import unparsed_of_channel
+from txtornado._twisted import unparsed_of_channel, unsent_of_transport
 from txtornado.concurrent import Future, done_future, new_future
 from txtornado.httpserver import HTTPServer, _HTTPRequestContext
 from txtornado.httputil import (
@@ -332,9 +332,12 @@ def _take_over(channel: http.HTTPChannel) -> IOStream:
     # Nothing in twisted.web's public interface gives a connection away.  Whatever wraps the
     # channel, and whatever carries it, calls these two.
     replaced: Any = channel
-    replaced.dataReceived = stream.dataReceived
+    replaced.dataReceived = lambda data: stream.dataReceived(data)  # which the stream replaces
     replaced.connectionLost = stream.connectionLost
+    unsent = unsent_of_transport(transport)
     stream.makeConnection(transport)
+    if unsent:
+        stream.send(unsent)
     stream.unread(unparsed_of_channel(channel))
     return stream
 

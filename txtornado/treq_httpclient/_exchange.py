@@ -8,7 +8,7 @@ from txtornado._twisted import pooled
 from txtornado.concurrent import Future, as_future, new_future
 from txtornado.http1connection import HTTP1ConnectionParameters
 from txtornado.httpclient import HTTPRequest
-from txtornado.httpclient._connect import open_stream
+from txtornado.httpclient._connect import open_stream, secure
 from txtornado.httpclient._digest import find_challenge
 from txtornado.httpclient._errors import HTTPStreamClosedError
 from txtornado.httpclient._head import request_head
@@ -46,6 +46,7 @@ class PooledExchange(WireExchange):
     """
 
     _kept: KeptConnection | None = None
+    _over = False
 
     def __init__(self, client: "TreqAsyncHTTPClient", request: HTTPRequest, target: Target) -> None:
         super().__init__(request, target, client.trace)
@@ -155,7 +156,11 @@ class PooledExchange(WireExchange):
         )
         if not client.pool.persistent:
             put_back = None
-        return KeptConnection(stream, parameters, client.tally, put_back)
+        # Held here already: whoever cancels us may come between this and `_take`.
+        kept = self._kept = KeptConnection(stream, parameters, client.tally, put_back)
+        if self._over:
+            self._drop()
+        return kept
 
     async def _open_stream(self) -> IOStream:
         secure = self.target.scheme == "https"
@@ -174,7 +179,10 @@ class PooledExchange(WireExchange):
             credentials = answer(self.request, error.challenge, "CONNECT", authority)
             stream = await self._connect_to_proxy()
             await open_tunnel(stream, authority, credentials)
-        return await stream.start_tls(False, ssl_options_of(self.request), self.target.host)
+        try:
+            return await secure(stream, ssl_options_of(self.request), self.target.host)
+        except StreamClosedError as error:
+            raise error.real_error or HTTPStreamClosedError("Connection closed") from None
 
     async def _connect_to_proxy(self) -> IOStream:
         request = self.request
@@ -196,6 +204,7 @@ class PooledExchange(WireExchange):
 
     def close(self) -> None:
         super().close()
+        self._over = True
         self._drop()
 
     # -- HTTPMessageDelegate ----------------------------------------------------------

@@ -162,7 +162,9 @@ class RequestHandler(Identity, Pages):
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """All values of an argument of the query and the body; empty if there are none."""
-        decode_argument = None if type(self).decode_argument is _our_decode else self.decode_argument
+        decode_argument = (
+            None if type(self).decode_argument is _our_decode else self.decode_argument
+        )
         request = self.request
         known = type(request) is httputil.HTTPServerRequest
         source = request.all_arguments() if known else request.arguments

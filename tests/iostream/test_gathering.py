@@ -1,0 +1,198 @@
+"""Tests for small writes that are gathered and go out together."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests.iostream.support import PipePair, StreamTestCase, TLSPair
+from txtornado.iostream import StreamClosedError
+
+KB = 1 << 10
+
+
+class Sends:
+    """Counts what goes to a transport, which can be made to fail or to take nothing."""
+
+    def __init__(self, case: Any, transport: Any) -> None:
+        self.sizes: list[int] = []
+        self.answer: Any = None
+        self.send = transport.writeSomeData
+        case.patch(transport, "writeSomeData", self)
+
+    def __call__(self, data: Any) -> Any:
+        if self.answer is not None:
+            return self.answer
+        self.sizes.append(len(data))
+        return self.send(data)
+
+
+class TLSGatheringTests(TLSPair, StreamTestCase):
+    async def turn(self) -> None:
+        future = self.io_loop.asyncio_loop.create_future()
+        self.io_loop.add_callback(future.set_result, None)
+        await future
+
+    async def test_small_writes_go_together(self) -> None:
+        """The first write of a turn goes out at once, the others together at its end."""
+        reader, writer = await self.pair()
+        sends = Sends(self, writer.transport)
+        for _ in range(10):
+            self.assertTrue(writer.write(b"x" * 100).done())
+        self.assertEqual(sends.sizes, [100])
+        await self.turn()
+        self.assertEqual(sends.sizes, [100, 900])
+        self.assertEqual(await reader.read_bytes(1000), b"x" * 1000)
+
+    async def test_at_most_64_kib(self) -> None:
+        """Whoever writes on and on in one turn is sent in pieces of 64 KiB."""
+        reader, writer = await self.pair()
+        sends = Sends(self, writer.transport)
+        for _ in range(17):
+            writer.write(b"x" * (8 * KB))
+        self.assertEqual(sends.sizes, [8 * KB, 64 * KB])
+        self.assertEqual(len(await reader.read_bytes(17 * 8 * KB)), 17 * 8 * KB)
+        self.assertEqual(sends.sizes, [8 * KB, 64 * KB, 64 * KB])
+
+    async def test_question_and_answer(self) -> None:
+        """Who reads between his writes has each of them sent at once."""
+        reader, writer = await self.pair()
+        sends = Sends(self, writer.transport)
+        for number in range(1, 4):
+            writer.write(b"question")
+            self.assertEqual(len(sends.sizes), number)
+            answer = writer.read_until(b"!")
+            await reader.read_bytes(8)
+            await reader.write(b"answer!")
+            await answer
+
+    async def test_what_is_written_may_change_afterwards(self) -> None:
+        """A write that is done has its own copy of the bytes."""
+        reader, writer = await self.pair()
+        data = bytearray(b"a" * (4 * KB))
+        for letter in b"abc":
+            data[:] = bytes([letter]) * len(data)
+            self.assertTrue(writer.write(data).done())
+            self.assertTrue(writer.write(memoryview(data)).done())
+        del data[:]  # nobody holds on to it
+        received = await reader.read_bytes(24 * KB)
+        self.assertEqual(received, b"a" * (8 * KB) + b"b" * (8 * KB) + b"c" * (8 * KB))
+
+    async def test_text_is_refused(self) -> None:
+        """A wrong type is refused whether it would have been gathered or not."""
+        _, writer = await self.pair()
+        writer.write(b"first")
+        for wrong in ("text", [b"x"]):
+            self.assertRaises(TypeError, writer.write, wrong)
+
+    async def test_drained(self) -> None:
+        """Gathered bytes count as waiting until they are sent."""
+        reader, writer = await self.pair()
+        writer.write(b"first ")
+        writer.write(b"second ")
+        self.assertTrue(writer.writing())
+        drained = writer.drained()
+        self.assertFalse(drained.done())
+        await drained
+        self.assertFalse(writer.writing())
+        self.assertEqual(await reader.read_bytes(13), b"first second ")
+
+    async def test_order(self) -> None:
+        """``send``, large writes and empty ones come after what was gathered before them."""
+        reader, writer = await self.pair()
+        large = os.urandom(200 * KB)
+        writer.write(b"one ")
+        writer.write(b"two ")
+        writer.send(b"three ")
+        writer.write(b"four ")
+        writer.write(large)
+        await writer.write(b"")
+        writer.write(b" five")
+        self.assertEqual(await reader.read_bytes(19), b"one two three four ")
+        self.assertEqual(await reader.read_bytes(len(large)), large)
+        self.assertEqual(await reader.read_bytes(5), b" five")
+
+    async def test_limit_is_for_slow_peers(self) -> None:
+        """``max_write_buffer_size`` is not about bytes that we held back ourselves."""
+        reader, writer = await self.pair(max_write_buffer_size=10 * KB)
+        for _ in range(20):
+            writer.write(b"x" * (4 * KB))
+        self.assertEqual(len(await reader.read_bytes(80 * KB)), 80 * KB)
+
+    async def test_error_shows(self) -> None:
+        """An error that gathered bytes meet closes the stream, with it as the reason."""
+        _, writer = await self.pair()
+        closed = self.io_loop.asyncio_loop.create_future()
+        writer.set_close_callback(lambda: closed.set_result(None))
+        writer.write(b"first")
+        error = BrokenPipeError("gone")
+        Sends(self, writer.transport).answer = error
+        writer.write(b"second")
+        await closed
+        self.assertIs(writer.error, error)
+        with self.assertRaises(StreamClosedError) as caught:
+            writer.write(b"third")
+        self.assertIs(caught.exception.real_error, error)
+
+    async def test_error_shows_in_a_write(self) -> None:
+        """When a later write meets the error, it is that one which fails."""
+        _, writer = await self.pair()
+        writer.write(b"first")
+        writer.write(b"x" * (60 * KB))
+        error = BrokenPipeError("gone")
+        Sends(self, writer.transport).answer = error
+        with self.assertRaises(StreamClosedError) as caught:
+            await writer.write(b"x" * (60 * KB))
+        self.assertIs(caught.exception.real_error, error)
+
+    async def test_closing_sends_them(self) -> None:
+        """What was gathered is sent when the stream is closed in the same turn."""
+        reader, writer = await self.pair()
+        for _ in range(10):
+            writer.write(b"x" * 100)
+        writer.close()
+        self.assertEqual(await reader.read_until_close(), b"x" * 1000)
+
+    async def test_closing_delivers_them_to_a_slow_peer(self) -> None:
+        """What a write took is delivered although the transport was full at the close."""
+        reader, writer = await self.pair()
+        reader.pause_reading()
+        done = 0
+        while True:
+            future = writer.write(b"x" * (7 * KB))
+            if not future.done():
+                break
+            done += 7 * KB
+        writer.close()
+        received = await reader.read_until_close()
+        self.assertGreaterEqual(len(received), done)
+        with self.assertRaises(StreamClosedError):
+            await future
+
+
+class PipelineClosingTests(StreamTestCase):
+    async def test_closing_delivers_to_a_slow_peer(self) -> None:
+        """Gathered answers are delivered although the transport was full at the close."""
+        reader, writer = await self.pair()
+        reader.pause_reading()
+        await reader.write(b"question question ")
+        await writer.read_until(b" ")
+        sends = Sends(self, writer.transport)
+        writer.write(b"a" * KB)
+        sends.answer = 0
+        self.assertEqual(sends.sizes, [])
+        self.io_loop.asyncio_loop.call_soon(setattr, sends, "answer", None)
+        writer.close()
+        self.assertEqual(await reader.read_until_close(), b"a" * KB)
+        self.assertEqual(sends.sizes, [KB])
+
+
+class PipeClosingTests(PipePair, StreamTestCase):
+    async def test_closing_drops_what_waits(self) -> None:
+        """A write that is not done when the stream is closed fails, and frees the pipe."""
+        reader, writer = await self.pair()
+        future = writer.write(b"x" * (1 << 20))
+        writer.close()
+        with self.assertRaises(StreamClosedError):
+            await future
+        self.assertLess(len(await reader.read_until_close()), 1 << 20)
