@@ -103,6 +103,27 @@ class JSONTests(SynchronousTestCase):
         self.assertNotIn("</", text)
         self.assertEqual(json.loads(text), {"a": "</script><!--"})
 
+    def test_same_as_json(self):
+        """It is what `json.dumps` makes of it, and fails as that does, with or without help."""
+
+        class Odd(dict):
+            pass
+
+        circle = []
+        circle.append(circle)
+        values = [None, 1.5, float("inf"), "\u00e9\u4f60", {1: [(), {}], None: True}, Odd(a=1), []]
+        for pieces in (escape._json_pieces, None):
+            self.patch(escape, "_json_pieces", pieces)
+            for value in values:
+                self.assertEqual(escape.json_encode(value), json.dumps(value))
+            for wrong, error in (
+                (circle, ValueError),
+                ({(1, 2): 3}, TypeError),
+                (object(), TypeError),
+            ):
+                said = str(self.assertRaises(error, escape.json_encode, wrong))
+                self.assertEqual(said, str(self.assertRaises(error, json.dumps, wrong)))
+
     def test_not_encodable(self):
         """Bytes have no JSON form."""
         self.assertRaises(TypeError, escape.json_encode, b"a")

@@ -69,6 +69,7 @@ class Options(usage.Options):
     optFlags = [
         ["xheaders", "x", "Trust X-Real-Ip, X-Forwarded-For and X-Forwarded-Proto (of a proxy)."],
         ["debug", "d", "Show tracebacks, log everything, restart when a module changes."],
+        ["as-tornado", None, "Let the application's ``import tornado`` reach txtornado."],
     ]
     optParameters = [
         ["grace", "g", 10.0, "Seconds that requests under way get when the server stops.", float],
@@ -110,6 +111,8 @@ def makeService(options: Options) -> IService:
     from txtornado._command import CommandService
 
     route_logging(logging.DEBUG if options["debug"] else logging.INFO)
+    if options["as-tornado"]:
+        stand_in()
     plugin = options.plugins[str(options.subCommand)]
     try:
         application = plugin.application(options.subOptions)
@@ -124,6 +127,16 @@ def makeService(options: Options) -> IService:
         xheaders=bool(options["xheaders"]),
         launcher=options.parent,
     )
+
+
+def stand_in() -> None:
+    """See `txtornado.install_as_tornado`."""
+    from txtornado import install_as_tornado
+
+    try:
+        install_as_tornado()
+    except RuntimeError as e:
+        fail(str(e))
 
 
 def fail(reason: str) -> NoReturn:

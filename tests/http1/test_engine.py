@@ -113,6 +113,42 @@ class RequestHeadTests(SynchronousTestCase):
         self.assertNotIn("X-Mine", engine.headers)
         self.assertIsNot(engine.headers, first)
 
+    def test_repeated_head(self) -> None:
+        """A head that comes again means the same again, whatever body or request follows it."""
+        engine = server()
+        post = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+        get = b"GET /y HTTP/1.1\r\nHost: x\r\n\r\n"
+        for data, body, rest in (
+            (post + b"abc", b"abc", b""),
+            (post + b"def", b"def", b""),
+            (post + b"ghi" + get, b"ghi", get),
+        ):
+            self.assertEqual(events(engine, data), [Event.HEAD, body, Event.END])
+            self.assertEqual(engine.start_line, RequestStartLine("POST", "/x", "HTTP/1.1"))
+            self.assertEqual(engine.buffer.take(1000), rest)
+            engine.send_message(OK, HTTPHeaders(), b"")
+            engine.next_exchange()
+        for _ in range(2):
+            self.assertEqual(events(engine, get + get), [Event.HEAD])
+            self.assertEqual(engine.start_line, RequestStartLine("GET", "/y", "HTTP/1.1"))
+            self.assertEqual(engine.buffer.take(1000), get)
+            engine.send_message(OK, HTTPHeaders(), b"")
+            engine.next_exchange()
+
+    def test_repeated_head_in_pieces(self) -> None:
+        """So does one that comes in pieces; and the limits of the body are looked at each time."""
+        engine = server()
+        post = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+        self.assertEqual(events(engine, post + b"abc"), [Event.HEAD, b"abc", Event.END])
+        engine.send_message(OK, HTTPHeaders(), b"")
+        engine.next_exchange()
+        self.assertEqual(events(engine, post[:20]), [])
+        self.assertEqual(events(engine, post[20:] + b"d"), [Event.HEAD, b"d"])
+        self.assertEqual(events(engine, b"ef"), [b"ef", Event.END])
+        engine.send_message(OK, HTTPHeaders(), b"")
+        engine.next_exchange()
+        self.assertEqual(refusal(post + b"abc", engine, limit=2), "Content-Length too long")
+
     def test_changed_headers_are_read_again(self) -> None:
         """What is remembered of one request's headers is not taken for another's."""
         engine = server()

@@ -294,3 +294,19 @@ class ShutdownTests(unittest.TestCase):
             "assert IOLoop.current(instance=False) is None\n"
         )
         subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+class ImportTests(unittest.TestCase):
+    def test_light(self) -> None:
+        """Importing the interface loads neither a reactor nor the clients behind it."""
+        program = (
+            "import sys, txtornado.httpclient\n"
+            "print([name for name in ('twisted.internet.reactor', 'twisted.web.client', 'treq')"
+            " if name in sys.modules])\n"
+            "import txtornado.treq_httpclient\n"
+            "print('twisted.internet.reactor' in sys.modules)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment(), capture_output=True, text=True
+        )
+        self.assertEqual((done.stdout.split("\n")[:2], done.stderr), (["[]", "False"], ""))

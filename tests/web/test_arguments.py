@@ -48,6 +48,35 @@ class ArgumentTests(SynchronousTestCase):
         }
         self.assertEqual(answer, expected)
 
+    def test_made_arguments(self) -> None:
+        """What a handler has put into the request's arguments counts, before and after."""
+
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                before = self.get_arguments("a")
+                self.request.arguments["a"].append(b"3")
+                self.request.arguments["b"] = [b"4"]
+                query = self.get_query_arguments("a")
+                self.write(
+                    {"a": [before, self.get_arguments("a"), query], "b": self.get_argument("b")}
+                )
+
+        answer = request(app_of(Handler), "/?a=1").json
+        self.assertEqual(answer, {"a": [["1"], ["1", "3"], ["1"]], "b": "4"})
+
+    def test_decoded_otherwise(self) -> None:
+        """An application's own ``decode_argument`` is asked for every argument."""
+
+        class Handler(RequestHandler):
+            def decode_argument(self, value: bytes, name: str | None = None) -> str:
+                return f"{name}={value.decode('latin-1')}"
+
+            def get(self) -> None:
+                self.write({"a": self.get_arguments("a")})
+
+        answer = request(app_of(Handler), "/?a=%E9&a=2").json
+        self.assertEqual(answer, {"a": ["a=\u00e9", "a=2"]})
+
     def test_missing(self) -> None:
         """A missing argument is its default, or a 400 that names it."""
 

@@ -377,6 +377,25 @@ class OutsideTests(Folder, ReactorTestCase):
         app = self.app(allowed_symlink_directory=[other])
         self.assertEqual(await self.code("out.txt", app=app), 403)
 
+    async def test_replaced(self) -> None:
+        """A file that has become a link out of the folder, or is gone, is not served again."""
+        path, folder = os.path.join(self.root, "b.txt"), os.path.join(self.root, "folder")
+        outside = os.path.join(self.base, "outside")
+        for name in (folder, outside):
+            os.mkdir(name)
+            self.put(os.path.join(name, "c.txt"), b"c")
+        self.put("b.txt", b"b")
+        for name in ("b.txt", "folder/c.txt"):
+            self.assertEqual(await self.code(name), 200)
+            self.assertEqual(await self.code(name), 200)
+        os.unlink(path)
+        self.assertIn(await self.code("b.txt"), (403, 404))
+        os.symlink(os.path.join(self.base, "secret.txt"), path)
+        self.assertEqual(await self.code("b.txt"), 403)
+        shutil.rmtree(folder)
+        os.symlink(outside, folder)
+        self.assertEqual(await self.code("folder/c.txt"), 403)
+
     async def test_linked_default_file(self) -> None:
         """The default file of a folder is held to the same."""
         os.symlink(os.path.join(self.base, "secret.txt"), os.path.join(self.root, "dir", "default"))
@@ -535,6 +554,27 @@ class PathTests(Folder, SynchronousTestCase):
             for name in ("link/a.txt", "link/relative", "link/dangling", "link/dir/../a.txt", "x"):
                 path = os.path.join(self.base, name)
                 self.assertEqual(files.real_path(path), os.path.realpath(path))
+
+    def test_resolver(self) -> None:
+        """Where a path leads is found out again after a second, or when the file has changed."""
+        now = [100.0]
+        self.patch(files.time, "monotonic", lambda: now[0])
+        resolver = files.Resolver()
+        path = os.path.join(self.root, "a.txt")
+        found = resolver.find(path, self.root, "a.txt")
+        self.assertEqual(found.path, os.path.realpath(path))
+        self.assertIs(resolver.find(path, self.root, "a.txt"), found)
+        self.put("a.txt", b"changed")
+        changed = resolver.find(path, self.root, "a.txt")
+        self.assertEqual(changed.status.st_size, 7)
+        self.assertIsNot(changed, found)
+        now[0] += resolver.TRUSTED
+        self.assertIsNot(resolver.find(path, self.root, "a.txt"), changed)
+        elsewhere = os.path.join(self.root, "dir")
+        self.assertRaises(HTTPError, resolver.find, path, elsewhere, "a.txt")
+        self.patch(resolver, "KEPT", 1)
+        resolver.find(os.path.join(elsewhere, "index.html"), self.root, "index.html")
+        self.assertEqual(len(resolver._known), 1)
 
     def test_prefix(self) -> None:
         """A folder's prefix ends in one separator; a relative one follows the working folder."""

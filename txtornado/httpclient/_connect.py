@@ -11,7 +11,7 @@ from txtornado.iostream import IOStream, StreamClosedError
 from txtornado.netutil import is_valid_ip
 from txtornado.tcpclient import TCPClient
 
-__all__ = ["open_stream", "secure"]
+__all__ = ["open_stream", "start_tls"]
 
 
 async def open_stream(
@@ -65,14 +65,14 @@ async def _open_unix(
     try:
         await stream.connect(path)
         if ssl_options is not None:
-            return await secure(stream, ssl_options, host)
+            return await start_tls(stream, ssl_options, host)
     except BaseException:
         stream.close()
         raise
     return stream
 
 
-async def secure(stream: IOStream, ssl_options: Any, host: str) -> IOStream:
+async def start_tls(stream: IOStream, ssl_options: Any, host: str) -> IOStream:
     """``stream`` with TLS above it; nothing stays open when this is cancelled."""
     handshake = stream.start_tls(False, ssl_options, host)
     try:

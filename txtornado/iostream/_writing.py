@@ -51,6 +51,10 @@ class Writing(State):
     def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
         """Write bytes; the result resolves when the transport has taken them all.
 
+        Over TLS, small writes after the first one of a turn are copied and go out together, at
+        the latest in the loop's next turn; they are done at once, and `drained` tells when they
+        are gone.  `close` sends them first.
+
         Args:
             data: bytes, or another buffer of them, which must not change until then.
             callback: Tornado before 6.0: called when everything is written.  A later write

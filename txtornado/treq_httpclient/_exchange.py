@@ -8,7 +8,7 @@ from txtornado._twisted import pooled
 from txtornado.concurrent import Future, as_future, new_future
 from txtornado.http1connection import HTTP1ConnectionParameters
 from txtornado.httpclient import HTTPRequest
-from txtornado.httpclient._connect import open_stream, secure
+from txtornado.httpclient._connect import open_stream, start_tls
 from txtornado.httpclient._digest import find_challenge
 from txtornado.httpclient._errors import HTTPStreamClosedError
 from txtornado.httpclient._head import request_head
@@ -180,7 +180,7 @@ class PooledExchange(WireExchange):
             stream = await self._connect_to_proxy()
             await open_tunnel(stream, authority, credentials)
         try:
-            return await secure(stream, ssl_options_of(self.request), self.target.host)
+            return await start_tls(stream, ssl_options_of(self.request), self.target.host)
         except StreamClosedError as error:
             raise error.real_error or HTTPStreamClosedError("Connection closed") from None
 
