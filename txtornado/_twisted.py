@@ -28,6 +28,7 @@ __all__ = [
     "TLSTransport",
     "close_port",
     "close_port_soon",
+    "forget_connection",
     "pooled",
     "return_to_pool",
     "stop_watching_configuration",
@@ -518,6 +519,27 @@ def pooled(connection: Any) -> Any:
     returned as it is, and whoever does not know it has to do without.
     """
     return getattr(connection, "_clientProtocol", connection)
+
+
+def forget_connection(pool: Any, key: Any, connection: Any) -> None:
+    """Take a connection that is closed out of a ``twisted.web.client.HTTPConnectionPool``.
+
+    The pool would only notice when it needs one with that key, and never forgets a key: a
+    program that visits many hosts would collect them.  Pools without these books are left alone.
+    """
+    books, timers = getattr(pool, "_connections", None), getattr(pool, "_timeouts", None)
+    if type(books) is not dict or type(timers) is not dict:
+        return
+    kept = books.get(key)
+    if kept is None:
+        return
+    if connection in kept:
+        kept.remove(connection)
+        timer = timers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+    if not kept:
+        del books[key]
 
 
 def return_to_pool(factory: Any) -> Callable[[Any], object] | None:

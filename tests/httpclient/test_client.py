@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 import unittest
 import weakref
 
+from tests.processes import environment
 from txtornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from txtornado.httpclient._client import close_clients_of
 from txtornado.ioloop import IOLoop

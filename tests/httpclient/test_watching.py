@@ -149,6 +149,7 @@ class CounterTests(simple.ClientTestCase):
         self.server.connections[0].transport.loseConnection()
         await simple.wait_until(lambda: client.open_connections == 0)
         self.assertEqual(client.idle_connections, 0)
+        self.assertEqual((client.pool._connections, client.pool._timeouts), ({}, {}))
         self.assertEqual((await client.fetch(url)).body, b"hello")
 
     async def test_many(self) -> None:

@@ -1,10 +1,11 @@
 """One request and its response on a connection of the pool."""
 
+import functools
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from txtornado._twisted import pooled
+from txtornado._twisted import forget_connection, pooled
 from txtornado.concurrent import Future, as_future, new_future
 from txtornado.http1connection import HTTP1ConnectionParameters
 from txtornado.httpclient import HTTPRequest
@@ -157,7 +158,8 @@ class PooledExchange(WireExchange):
         if not client.pool.persistent:
             put_back = None
         # Held here already: whoever cancels us may come between this and `_take`.
-        kept = self._kept = KeptConnection(stream, parameters, client.tally, put_back)
+        forget = functools.partial(forget_connection, client.pool, self._key())
+        kept = self._kept = KeptConnection(stream, parameters, client.tally, put_back, forget)
         if self._over:
             self._drop()
         return kept

@@ -34,6 +34,7 @@ class KeptConnection:
         parameters: of its exchanges; ``decompress`` is set for each.
         tally: where it is counted.
         put_back: returns it to its pool; None when it has none.
+        forget: called when it is closed, whoever closed it.
 
     Attributes:
         connection: the `HTTP1Connection` on it.
@@ -46,6 +47,7 @@ class KeptConnection:
         parameters: HTTP1ConnectionParameters,
         tally: Tally,
         put_back: Callable[[Any], object] | None,
+        forget: Callable[["KeptConnection"], object],
     ) -> None:
         self.connection = HTTP1Connection(stream, True, parameters)
         self.parameters = parameters
@@ -53,6 +55,7 @@ class KeptConnection:
         self._stream = stream
         self._tally = tally
         self._put_back = put_back
+        self._forget = forget
         self._idle = False
         self._closed: list[Deferred[None]] = []
         tally.open += 1
@@ -82,6 +85,7 @@ class KeptConnection:
     def _lost(self) -> None:
         self._tally.open -= 1
         self.take()
+        self._forget(self)
         waiting, self._closed = self._closed, []
         for each in waiting:
             each.callback(None)
