@@ -52,6 +52,12 @@ def _twisted_asyncio() -> IOLoop:
     return ReactorIOLoop(AsyncioSelectorReactor(asyncio.new_event_loop()))
 
 
+def _tornado() -> IOLoop:
+    from txtornado.platform.twisted import TornadoReactor
+
+    return TornadoReactor(IOLoop(make_current=False)).io_loop
+
+
 KINDS: dict[str, Callable[[], IOLoop]] = {
     "Asyncio": _asyncio,
     "Uvloop": _uvloop,
@@ -59,6 +65,7 @@ KINDS: dict[str, Callable[[], IOLoop]] = {
     "Poll": _poll,
     "Select": _select,
     "AsyncioReactor": _twisted_asyncio,
+    "TornadoReactor": _tornado,
 }
 
 

@@ -81,7 +81,7 @@ class DocumentationTests(ReactorTestCase):
         """What ``docs/embedding.rst`` claims holds, and its test case passes."""
         namespaces = self.run_all("docs/embedding.rst")
         mains = [names["main"] for names in namespaces if "main" in names]
-        self.assertEqual((len(namespaces), len(mains)), (7, 4))
+        self.assertEqual((len(namespaces), len(mains)), (12, 6))
         for main in mains:
             self.assertTrue(inspect.iscoroutinefunction(main))
             await main()

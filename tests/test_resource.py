@@ -61,7 +61,7 @@ class Raw(Protocol):
 class Case(TestCase):
     """A test case with a client for a server on `port`."""
 
-    timeout = 10
+    timeout = 30
     port: int
 
     async def fetch(self, path: str, **kwargs: Any) -> Any:
@@ -221,7 +221,9 @@ class ApplicationInTree(Case):
         self.assertIn(b'"127.0.0.1"', response.body)
         self.assertEqual(response.headers["X-Where"], "/app/echo")
         self.assertEqual(response.headers.get_list("X-Twice"), ["1", "2"])
-        self.assertEqual(response.headers.get_list("Content-Type"), ["application/json; charset=UTF-8"])
+        self.assertEqual(
+            response.headers.get_list("Content-Type"), ["application/json; charset=UTF-8"]
+        )
         self.assertEqual(len(response.headers.get_list("Server")), 1)
         self.assertEqual(response.headers["Content-Length"], str(len(response.body)))
 
@@ -319,9 +321,7 @@ class ApplicationInKlein(ApplicationInTree):
         klein = Klein()
         for name in ("app", "x", "data"):
             child = root.children[name.encode()]
-            klein.route(f"/{name}/", branch=True, endpoint=name)(
-                lambda request, child=child: child
-            )
+            klein.route(f"/{name}/", branch=True, endpoint=name)(lambda request, child=child: child)
             klein.route(f"/{name}", endpoint=f"{name} itself")(lambda request, child=child: child)
         return klein.resource()
 

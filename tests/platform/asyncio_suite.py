@@ -3,7 +3,8 @@
     python tests/platform/asyncio_suite.py
 
 Needs an interpreter that ships ``test.test_asyncio``.  The tests make their loops by
-``asyncio.new_event_loop``, through the policy that is set here: each is on a reactor of its own.
+``asyncio.new_event_loop``, through the policy that is set here, or by a method of the test case that
+is replaced: each is on a reactor of its own.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def run(name: str) -> Any:
     """The result of one module's tests."""
     module = importlib.import_module(f"test.test_asyncio.{name}")
     asyncio.set_event_loop_policy(_Policy())
+    for case in vars(module).values():
+        if isinstance(case, type) and hasattr(case, "create_event_loop"):
+            case.create_event_loop = lambda self: _Loop()
+        if isinstance(case, type) and "new_loop" in vars(case):
+            case.new_loop = lambda self: _Loop()
     suite = unittest.defaultTestLoader.loadTestsFromModule(module)
     return unittest.TextTestRunner(stream=io.StringIO(), verbosity=0).run(suite)
 
