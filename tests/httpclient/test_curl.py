@@ -588,5 +588,5 @@ class ImportTests(unittest.TestCase):
         program = "import sys; sys.modules['pycurl'] = None; import txtornado.curl_httpclient"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("ImportError: txtornado.curl_httpclient needs pycurl", done.stderr)
+        self.assertIn("NotFoundError: txtornado.curl_httpclient needs pycurl", done.stderr)
         self.assertIn("pip install txtornado[curl]", done.stderr)
