@@ -6,6 +6,7 @@ import importlib.util
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -202,3 +203,22 @@ async def main():
             "asyncpg",
             5432,
         )
+
+
+class CPythonsOwnTests(SynchronousTestCase):
+    """CPython's own asyncio tests on `ReactorEventLoop`, see ``asyncio_suite.py``."""
+
+    if importlib.util.find_spec("test.test_asyncio") is None:
+        skip = "this interpreter comes without its tests"
+
+    def test_selection(self) -> None:
+        """They pass, but for the exceptions that are listed there."""
+        suite = Path(__file__).with_name("asyncio_suite.py")
+        done = subprocess.run(
+            [sys.executable, suite],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT * 5,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
