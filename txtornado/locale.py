@@ -100,9 +100,9 @@ def load_translations(directory: str, encoding: str | None = None) -> None:
     or (the default) ``unknown``, for messages that are not asked for with a count.  A message
     whose verb changes has a row for each form::
 
-        "I love you","Te amo"
-        "%(name)s liked this","A %(name)s les gustó esto","plural"
-        "%(name)s liked this","A %(name)s le gustó esto","singular"
+        "Welcome","Bienvenido"
+        "%(names)s wrote a letter","%(names)s escribieron una carta","plural"
+        "%(names)s wrote a letter","%(names)s escribió una carta","singular"
 
     The dialect is the `csv` module's default: no blank after a comma.  Files and rows that cannot
     be used are named in the log and left out.

@@ -4,12 +4,11 @@ Every module defines the options it needs, when it is imported::
 
     from txtornado.options import define, options
 
-    define("mysql_host", default="127.0.0.1:3306", help="Main user DB")
-    define("memcache_hosts", default="127.0.0.1:11011", multiple=True,
-           help="Main user memcache servers")
+    define("port", default=8888, help="where to listen")
+    define("mirrors", type=str, multiple=True, help="hosts that get a copy of everything")
 
-    def connect():
-        db = database.Connection(options.mysql_host)
+    def serve(application):
+        application.listen(options.port)
 
 and the program parses them once, without knowing any of them::
 

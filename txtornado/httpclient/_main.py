@@ -1,11 +1,22 @@
 """The command line of ``python -m txtornado.httpclient``."""
 
+import contextlib
 import sys
+from typing import Any
 
 from txtornado.httpclient._blocking import HTTPClient
-from txtornado.httpclient._response import HTTPClientError
+from txtornado.httpclient._response import HTTPClientError, HTTPResponse
 
 __all__ = ["main"]
+
+#: Options and their types and defaults: what is printed, and what goes into the request.
+SHOWN: dict[str, tuple[type, Any]] = {"print_headers": (bool, False), "print_body": (bool, True)}
+FETCHED: dict[str, tuple[type, Any]] = {
+    "follow_redirects": (bool, True),
+    "validate_cert": (bool, True),
+    "proxy_host": (str, None),
+    "proxy_port": (int, None),
+}
 
 
 def main() -> None:
@@ -18,35 +29,33 @@ def main() -> None:
     """
     from txtornado.options import define, options, parse_command_line
 
-    define("print_headers", type=bool, default=False)
-    define("print_body", type=bool, default=True)
-    define("follow_redirects", type=bool, default=True)
-    define("validate_cert", type=bool, default=True)
-    define("proxy_host", type=str)
-    define("proxy_port", type=int)
+    for name, (kind, default) in {**SHOWN, **FETCHED}.items():
+        define(name, type=kind, default=default)
     urls = parse_command_line()
-    client = HTTPClient()
-    try:
+    chosen = {name: options[name] for name in FETCHED}
+    with contextlib.closing(HTTPClient()) as client:
         for url in urls:
-            try:
-                response = client.fetch(
-                    url,
-                    follow_redirects=options.follow_redirects,
-                    validate_cert=options.validate_cert,
-                    proxy_host=options.proxy_host,
-                    proxy_port=options.proxy_port,
-                )
-            except HTTPClientError as error:
-                if error.response is None:
-                    raise
-                response = error.response
-            if options.print_headers:
-                print(response.headers)
-            if options.print_body:
-                sys.stdout.flush()
-                sys.stdout.buffer.write(response.body)
-                sys.stdout.buffer.flush()
-                if sys.stdout.isatty() and not response.body.endswith(b"\n"):
-                    print()
-    finally:
-        client.close()
+            show(fetch(client, url, chosen), options.print_headers, options.print_body)
+
+
+def fetch(client: HTTPClient, url: str, chosen: dict[str, Any]) -> HTTPResponse:
+    """The response to a GET, whatever its status."""
+    try:
+        return client.fetch(url, **chosen)
+    except HTTPClientError as error:
+        if error.response is None:
+            raise
+        return error.response
+
+
+def show(response: HTTPResponse, headers: bool, body: bool) -> None:
+    """Print what was asked for of a response."""
+    if headers:
+        print(response.headers)
+    if not body:
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(response.body)
+    sys.stdout.buffer.flush()
+    if sys.stdout.isatty() and not response.body.endswith(b"\n"):
+        print()

@@ -1,22 +1,21 @@
 """Templates that are translated to Python (Tornado 0.2; 2.3's documentation, chapter 2.3).
 
     loader = Loader("/srv/site/templates")
-    page = loader.load("page.html").generate(title="Hello", students=students)
+    page = loader.load("short.html").generate(title="Departures", trains=trains)
 
 A template is text with Python in it::
 
-    ### base.html
-    <title>{% block title %}Default title{% end %}</title>
-    <ul>
-      {% for student in students %}
-        {% block student %}<li>{{ student.name }}</li>{% end %}
-      {% end %}
-    </ul>
+    <!-- board.html -->
+    <h1>{% block heading %}{{ title }}{% end %}</h1>
+    {% for train in trains %}
+      <p>{% block train %}{{ train.time }}, {{ train.to }}, platform {{ train.platform }}{% end %}</p>
+    {% else %}
+      <p>Nothing leaves today.</p>
+    {% end %}
 
-    ### bold.html
-    {% extends "base.html" %}
-    {% block title %}A bolder title{% end %}
-    {% block student %}<li><b>{{ student.name }}</b></li>{% end %}
+    <!-- short.html: the same page, with one part of it told otherwise -->
+    {% extends "board.html" %}
+    {% block train %}{{ train.time }} {{ train.to }}{% end %}
 
 Expressions and statements are Python, without restriction: **a template can do what the program can
 do**, and belongs under the same care as its source.  Names that start with ``_tt_`` are reserved.

@@ -55,18 +55,22 @@ class GZipContentEncoding(OutputTransform):
     def _compressible_type(self, ctype: str) -> bool:
         return ctype.startswith("text/") or ctype in self.CONTENT_TYPES
 
+    def _is_worth_it(
+        self, status_code: int, headers: httputil.HTTPHeaders, chunk: bytes, whole: bool
+    ) -> bool:
+        if status_code in (204, 206, 304) or "Content-Encoding" in headers:
+            return False
+        if whole and len(chunk) < self.MIN_LENGTH:
+            return False
+        media_type, _, _ = headers.get("Content-Type", "").partition(";")
+        return self._compressible_type(media_type.strip())
+
     def transform_first_chunk(
         self, status_code: int, headers: httputil.HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, httputil.HTTPHeaders, bytes]:
         _add_vary(headers)
         if self._gzipping:
-            ctype = headers.get("Content-Type", "").partition(";")[0].strip()
-            self._gzipping = (
-                self._compressible_type(ctype)
-                and (not finishing or len(chunk) >= self.MIN_LENGTH)
-                and "Content-Encoding" not in headers
-                and status_code not in (204, 206, 304)
-            )
+            self._gzipping = self._is_worth_it(status_code, headers, chunk, finishing)
         if self._gzipping:
             headers["Content-Encoding"] = "gzip"
             self._file = gzip.GzipFile(

@@ -21,11 +21,12 @@ class TwitterMixin(OAuthMixin):
 
         class TwitterLoginHandler(RequestHandler, TwitterMixin):
             async def get(self):
-                if self.get_argument("oauth_token", None):
-                    user = await self.get_authenticated_user()
-                    # Save the user, with set_signed_cookie for example.
-                else:
+                if "oauth_token" not in self.request.arguments:
                     await self.authorize_redirect()
+                    return
+                visitor = await self.get_authenticated_user()
+                self.set_signed_cookie("visitor", visitor["username"])
+                self.redirect("/")
 
     Version 1.1 of the API, which this speaks, is closed to most applications; the addresses are
     class attributes, for services that speak it still.
