@@ -144,6 +144,9 @@ class ConfigurableTests(SynchronousTestCase):
     def test_tornado_name_unknown(self):
         """A name that exists in neither is refused, and the setting stays as it was."""
         Shape.configure(Circle)
+        names = ["tornado", *(name for name in sys.modules if name.startswith("tornado."))]
+        theirs = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+        self.addCleanup(sys.modules.update, theirs)  # other tests may have loaded it
         self.assertRaises(ImportError, Shape.configure, "tornado.no_such_module.Circle")
         self.assertIs(Shape.configured_class(), Circle)
         self.assertNotIn("tornado", sys.modules)
