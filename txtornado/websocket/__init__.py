@@ -24,6 +24,15 @@ from txtornado.websocket._twisted_side import (
     WebSocketEndpoint,
     WebSocketTransport,
 )
+from txtornado.websocket._whole_messages import (
+    _DecompressTooLargeError as _DecompressTooLargeError,
+)
+from txtornado.websocket._whole_messages import (
+    _PerMessageDeflateCompressor as _PerMessageDeflateCompressor,
+)
+from txtornado.websocket._whole_messages import (
+    _PerMessageDeflateDecompressor as _PerMessageDeflateDecompressor,
+)
 
 __all__ = [
     "PreparedMessage",
