@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtornado.locale import parse_accept_language
 from txtornado.log import gen_log
 from txtornado.testing import ExpectLog
 from txtornado.web import HTTPError, MissingArgumentError, RequestHandler
 from txtornado.web._arguments import REQUIRED, clean, decode
-from txtornado.web._language import accepted
 
 from .support import app_of, request
 
@@ -168,12 +168,14 @@ class LanguageTests(SynchronousTestCase):
 
     def test_weights(self) -> None:
         """The dearest language comes first; equals keep their order."""
-        self.assertEqual(accepted("de;q=0.1, fr , en;q=0.5,es"), ("fr", "es", "en", "de"))
+        self.assertEqual(
+            parse_accept_language("de;q=0.1, fr , en;q=0.5,es"), ["fr", "es", "en", "de"]
+        )
 
     def test_refused(self) -> None:
         """Weights of zero, below it or malformed take a language out."""
-        self.assertEqual(accepted("de;q=0, fr;q=-1, en;q=x, es; q=0.3,"), ("es",))
-        self.assertEqual(accepted(""), ())
+        self.assertEqual(parse_accept_language("de;q=0, fr;q=-1, en;q=x, es; q=0.3,"), ["es"])
+        self.assertEqual(parse_accept_language(""), [])
 
     def test_handler(self) -> None:
         """The user's locale goes before the browser's, and that before the default."""

@@ -1,7 +1,7 @@
 """What a handler knows of its visitor: cookies, tokens against forgery, user, language.
 
 `Identity` holds those methods of `RequestHandler`; the work is in `_cookies`, `_signing`,
-`_xsrf`, `_origin` and `_language`.
+`_xsrf` and `_origin`, and in `txtornado.locale`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from txtornado import locale as locales
 from txtornado.escape import xhtml_escape
-from txtornado.web import _cookies, _language, _origin, _signing, _xsrf
+from txtornado.web import _cookies, _origin, _signing, _xsrf
 from txtornado.web._errors import HTTPError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Identity:
         if reason is not None:
             raise HTTPError(403, reason)
 
-    # --- User and locale (_language) -------------------------------------------------
+    # --- User and locale ------------------------------------------------------------
 
     @property
     def current_user(self) -> Any:
@@ -255,5 +255,5 @@ class Identity:
     def get_browser_locale(self, default: str = "en_US") -> Any:
         """The best locale of ``Accept-Language`` (RFC 9110 section 12.5.4)."""
         header = self.request.headers.get("Accept-Language", "")
-        accepted = _language.accepted(header[:_LANGUAGES_SIZE])
+        accepted = locales.parse_accept_language(header[:_LANGUAGES_SIZE])
         return locales.get(*accepted) if accepted else locales.get(default)
