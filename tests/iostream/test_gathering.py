@@ -170,6 +170,52 @@ class TLSGatheringTests(TLSPair, StreamTestCase):
             await future
 
 
+class BulkTests(StreamTestCase):
+    async def connected(self) -> Any:
+        reader, writer = await self.pair()
+        writer.set_close_callback(lambda: None)  # which needs a transport
+        return reader, writer
+
+    async def test_bulk(self) -> None:
+        """After 64 KiB in one go, what follows goes out in pieces of 64 KiB."""
+        reader, writer = await self.connected()
+        sends = Sends(self, writer.transport)
+        for _ in range(25):
+            self.assertTrue(writer.write(b"x" * (8 * KB)).done())
+        self.assertEqual(sends.sizes, [8 * KB] * 8 + [64 * KB] * 2)
+        self.assertEqual(len(await reader.read_bytes(25 * 8 * KB)), 25 * 8 * KB)
+        self.assertEqual(sends.sizes[10:], [8 * KB])
+
+    async def test_a_few_writes(self) -> None:
+        """As long as it is not much, each write goes out at once."""
+        _, writer = await self.connected()
+        sends = Sends(self, writer.transport)
+        for _ in range(60):
+            writer.write(b"x" * KB)
+        self.assertEqual(sends.sizes, [KB] * 60)
+        self.assertFalse(writer.writing())
+
+    async def test_reading_ends_a_burst(self) -> None:
+        """Who reads between his writes is never kept waiting."""
+        reader, writer = await self.connected()
+        sends = Sends(self, writer.transport)
+        for _ in range(4):
+            await writer.write(b"x" * (40 * KB))
+            answer = writer.read_bytes(1)
+            await reader.read_bytes(40 * KB)
+            await reader.write(b"!")
+            await answer
+        self.assertEqual(sends.sizes, [40 * KB] * 4)
+
+    async def test_closing_sends_what_is_left(self) -> None:
+        """A stream that is closed in the middle of a burst has sent all that it took."""
+        reader, writer = await self.connected()
+        for _ in range(25):
+            writer.write(b"x" * (8 * KB))
+        writer.close()
+        self.assertEqual(len(await reader.read_until_close()), 25 * 8 * KB)
+
+
 class PipelineClosingTests(StreamTestCase):
     async def test_closing_delivers_to_a_slow_peer(self) -> None:
         """Gathered answers are delivered although the transport was full at the close."""

@@ -14,7 +14,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface.verify import verifyObject
 
-from tests.iostream.support import MemoryTransport, StreamTestCase, tcp_sockets
+from tests.iostream.support import Consumer, MemoryTransport, StreamTestCase, tcp_sockets
 from txtornado.concurrent import as_future
 from txtornado.iostream import BaseIOStream, IOStream, SSLIOStream, StreamClosedError
 from txtornado.testing import ExpectLog
@@ -233,6 +233,34 @@ class HookTests(StreamTestCase):
         with ExpectLog("tornado.general", "error on read: .*broken disk"), caught:
             await stream.read_bytes(1)
         self.assertEqual(caught.exception.real_error.errno, errno.EIO)
+        b.close()
+
+    async def test_hook_taken_back(self) -> None:
+        """A stream whose hook is deleted reads as it did before, also in push mode."""
+        a, b = tcp_sockets()
+        stream = self.closing(IOStream(a))
+        own = stream.read_from_fd
+
+        def read_from_fd(buf: Any) -> int | None:
+            size = own(buf)
+            if size:
+                buf[:size] = bytes(buf[:size]).upper()
+            return size
+
+        stream.read_from_fd = read_from_fd
+        self.assertIs(stream.read_from_fd, read_from_fd)
+        b.sendall(b"hello")
+        self.assertEqual(await stream.read_bytes(5), b"HELLO")
+        del stream.read_from_fd
+        b.sendall(b"hello")
+        self.assertEqual(await stream.read_bytes(5), b"hello")
+        with self.assertRaises(AttributeError):
+            del stream.read_from_fd
+        stream.set_consumer(Consumer())
+        stream.read_from_fd = read_from_fd
+        stream.set_consumer(None)
+        b.sendall(b"again")
+        self.assertEqual(await stream.read_bytes(5), b"AGAIN")
         b.close()
 
     async def test_overridden_read(self) -> None:

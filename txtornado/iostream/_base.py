@@ -76,6 +76,10 @@ class BaseIOStream(Reading, Writing):
                 max_write_buffer_size,
                 None,
             )
+        # What every read and write looks at is quicker to find here than in the class.
+        self._closed = self._lost = self._eof = False
+        self._input = self._read = self._read_future = None
+        self._given = self._taken = self._burst = 0
         self.io_loop = io_loop or IOLoop.current()
         self._loop = self.io_loop.asyncio_loop
         self.max_buffer_size = max_buffer_size or 104857600
@@ -239,8 +243,7 @@ class BaseIOStream(Reading, Writing):
                 self._fail(pending)
         consumer = self.consumer
         if consumer is not None:
-            self.consumer = None
-            self.__dict__.pop("dataReceived", None)
+            self._drop_consumer()
             consumer.stream_closed(error)
         if self._close_callback is not None:
             self._run_close_callback()

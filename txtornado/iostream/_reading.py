@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from asyncio import Future
 from collections.abc import Awaitable, Callable
+from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 from txtornado.interfaces import IStreamConsumer
@@ -27,6 +30,34 @@ from txtornado.log import gen_log
 __all__ = ["Reading"]
 
 
+class ReadHook:
+    """The method `BaseIOStream.read_from_fd`, which may also be replaced on a single stream.
+
+    A stream then reads through the replacement, and need not look for one each time.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], int | None]) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    def __get__(self, stream: Reading | None, owner: Any = None) -> Any:
+        if stream is None:
+            return self
+        return stream._read_hook or MethodType(self.function, stream)
+
+    def __set__(self, stream: Reading, hook: Callable[[Any], int | None]) -> None:
+        stream._read_hook = hook
+        stream._reads_through_hook = True
+
+    def __delete__(self, stream: Reading) -> None:
+        if stream._read_hook is None:
+            raise AttributeError("read_from_fd")
+        del stream._read_hook, stream._reads_through_hook
+
+    def __call__(self, stream: Any, buf: bytearray | memoryview) -> int | None:
+        return self.function(stream, buf)
+
+
 def _refuse_delimiter(delimiter: object) -> None:
     if isinstance(delimiter, (bytes, bytearray)):
         raise ValueError("the delimiter must not be empty")
@@ -38,9 +69,13 @@ class Reading(State):
 
     _read: Read | None = None
     _read_future: asyncio.Future[Any] | None = None
-    # For subclasses that replace read_from_fd: what came and was not read through it yet.
+    # The last of its kind: protocols mostly read up to the same delimiter again and again.
+    _until: ReadUntil | None = None
+    # Where read_from_fd is replaced: what came and was not read through it yet.
     _raw_input: ReadBuffer | None = None
+    # It is, by a subclass or on this stream alone; that one's replacement.
     _reads_through_hook = False
+    _read_hook: Callable[[Any], int | None] | None = None
 
     # -- the public reads ---------------------------------------------------------------
 
@@ -63,9 +98,14 @@ class Reading(State):
         """
         if callback is not None or callable(max_bytes):
             return _old_style.read(self, self.read_until, (delimiter,), max_bytes, callback)
-        if not delimiter or not isinstance(delimiter, (bytes, bytearray)):
-            _refuse_delimiter(delimiter)
-        return self._start_read(ReadUntil(delimiter, max_bytes))
+        read = self._until
+        if read is None or read.delimiter is not delimiter or read.max_bytes is not max_bytes:
+            if not delimiter or not isinstance(delimiter, (bytes, bytearray)):
+                _refuse_delimiter(delimiter)
+            self._until = read = ReadUntil(delimiter, max_bytes)
+        else:
+            read.seen = 0
+        return self._start_read(read)
 
     def read_until_regex(
         self,
@@ -172,7 +212,7 @@ class Reading(State):
         self._read = read
         future: asyncio.Future[Any] = Future(loop=self._loop)
         self._read_future = future
-        self._wrote = False  # whoever waits for input has ended his output
+        self._burst = 0  # whoever waits for input has ended his output
         if not (self._paused or self._eof or self._input):
             return future
         try:
@@ -240,7 +280,7 @@ class Reading(State):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came in; called by the transport."""
-        if self._reads_through_hook or self._closed or "read_from_fd" in self.__dict__:
+        if self._reads_through_hook or self._closed:
             self._received_for_hook(data)
             return
         read, future = self._read, self._read_future
@@ -318,6 +358,7 @@ class Reading(State):
             if self._paused and self._raw_input is None:
                 return
 
+    @ReadHook
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read into ``buf`` what the file has.
 
@@ -340,13 +381,12 @@ class Reading(State):
         methods are refused.  None returns to pull mode.
         """
         if consumer is None:
-            self.consumer = None
-            self.__dict__.pop("dataReceived", None)
+            self._drop_consumer()
             return
         self._check_idle_or_consumer()
         self.consumer = consumer
-        if not (self._reads_through_hook or "read_from_fd" in self.__dict__):
-            self.__dict__["dataReceived"] = consumer.data_received
+        if not self._reads_through_hook:
+            self.dataReceived = consumer.data_received  # type: ignore[method-assign]
         if self._input:
             consumer.data_received(self._take_all())
             if self.consumer is not consumer:
@@ -358,6 +398,12 @@ class Reading(State):
             self._end_of_input()
         elif self._paused:
             self.resume_reading()
+
+    def _drop_consumer(self) -> None:
+        if self.consumer is not None:
+            self.consumer = None
+            with contextlib.suppress(AttributeError):  # it reads through a hook
+                del self.dataReceived  # back to our own
 
     def _check_idle_or_consumer(self) -> None:
         if self.consumer is None:
@@ -408,11 +454,7 @@ class Reading(State):
 
     def _hook_end(self) -> None:
         """Let a replaced `read_from_fd` see the end before the stream does."""
-        if (
-            self._closed
-            or self._eof
-            or not (self._reads_through_hook or "read_from_fd" in self.__dict__)
-        ):
+        if self._closed or self._eof or not self._reads_through_hook:
             return
         self._lost, lost = True, self._lost
         try:

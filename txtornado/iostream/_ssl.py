@@ -261,7 +261,8 @@ class SSLIOStream(IOStream):
         if isinstance(tls, TLSTransport) and tls.begin_direct():
             # What flow control there was so far was the state machine's.
             TLSMemoryBIOProtocol.unregisterProducer(tls)
-            self._direct = self._gathers = True
+            self._direct = True
+            self._gather_after = 1
             if tls.transport.runs_on(self._loop):
                 self._wire = tls.transport
         self._blocked = False

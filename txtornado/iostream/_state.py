@@ -48,8 +48,8 @@ class State(Protocol):
     _closed = False
     # What came and was not read yet; mostly None when that is nothing.
     _input: ReadBuffer | None = None
-    # Something was written since the last read began.
-    _wrote = False
+    # Bytes that were written since the last read began.
+    _burst = 0
     # What is returned when there is nothing to wait for: always the same.
     _done_future: asyncio.Future[None] | None = None
     # The peer sends no more.

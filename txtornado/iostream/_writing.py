@@ -45,15 +45,17 @@ class Writing(State):
     _gathering = False
     # The count of `_given` up to which the writer was told already that all is well.
     _promised = 0
-    # To send a small piece costs much: gather what can be gathered.
-    _gathers = False
+    # How many bytes of a burst are sent piece by piece, before what follows is gathered.  Where
+    # to send a small piece costs much (TLS), only the first one is.
+    _gather_after = _BATCH
 
     def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
         """Write bytes; the result resolves when the transport has taken them all.
 
-        Over TLS, small writes after the first one of a turn are copied and go out together, at
-        the latest in the loop's next turn; they are done at once, and `drained` tells when they
-        are gone.  `close` sends them first.
+        What follows many bytes (64 KiB, over TLS the first write) without a read or a turn of
+        the loop in between is gathered: writes of less than 64 KiB are copied and go out
+        together, at the latest in the loop's next turn; they are done at once, and `drained`
+        tells when they are gone.  `close` sends them first.
 
         Args:
             data: bytes, or another buffer of them, which must not change until then.
@@ -71,11 +73,11 @@ class Writing(State):
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         if self.max_write_buffer_size is not None:
             self._check_room(size)
-        if (self._wrote and self._gathers) or self._input:
+        if self._burst >= self._gather_after or self._input:
             if self._gather(data, size) or self._send(data, size):
                 return self._done_future or self._done()
         elif self._given == self._taken and self._direct and not self._blocked and size:
-            self._wrote = True
+            self._burst += size
             taken = self.transport.writeSomeData(data)
             if taken == size:
                 return self._done_future or self._done()
@@ -157,10 +159,10 @@ class Writing(State):
     def _gather(self, data: Data, size: int) -> bool:
         """Keep a copy of a small write for a moment, because another one is about to come.
 
-        That is so when further requests of the peer's are in the buffer already, and when each
-        piece costs much (TLS) and this is not the first one since something was read.  The
-        pieces go out together: when they are many, when the last request is answered, or in
-        the next turn of the loop.  False when the write has to go the ordinary way.
+        That is so when further requests of the peer's are in the buffer already, and when
+        `_gather_after` bytes have gone out since something was read.  The pieces go out
+        together: when they are many, when the last request is answered, or in the next turn of
+        the loop.  False when the write has to go the ordinary way.
         """
         if not self._direct or self._blocked or self._waiting or size >= _BATCH:
             return False
@@ -177,7 +179,8 @@ class Writing(State):
         return True
 
     def _send_gathered(self) -> None:
-        self._gathering = self._wrote = False
+        self._gathering = False
+        self._burst = 0
         if not self._closed and not self._waiting:
             self._flush()
 
