@@ -12,7 +12,7 @@ import http.cookies
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from txtornado.concurrent import Future, with_callback
 from txtornado.escape import parse_qs_bytes
@@ -64,7 +64,8 @@ class _lazy(Generic[_T]):
         self.__doc__ = make.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self._kept = f"_{name}"
+        setattr(owner, self._kept, None)
 
     @overload
     def __get__(self, instance: None, owner: type) -> _lazy[_T]: ...
@@ -75,12 +76,14 @@ class _lazy(Generic[_T]):
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        value = self._make(instance)
-        return instance.__dict__.setdefault(self._name, value)
+        value = getattr(instance, self._kept)
+        if value is None:
+            value = self._make(instance)
+            setattr(instance, self._kept, value)
+        return value
 
-    if TYPE_CHECKING:
-
-        def __set__(self, instance: object, value: _T) -> None: ...
+    def __set__(self, instance: object, value: _T) -> None:
+        setattr(instance, self._kept, value)
 
 
 class HTTPServerRequest:
@@ -128,6 +131,10 @@ class HTTPServerRequest:
     host_name: str
     connection: HTTPConnection | None = None
     server_connection: object | None = None
+    # What is made on demand, once it is; see `_lazy`.
+    _arguments: dict[str, list[bytes]] | None
+    _body_arguments: dict[str, list[bytes]] | None
+    _cookies: dict[str, http.cookies.Morsel[str]] | None
     _start_time: float
     _finish_time: float | None = None
 
@@ -213,10 +220,9 @@ class HTTPServerRequest:
 
     def all_arguments(self) -> dict[str, list[bytes]]:
         """What `arguments` are, to be read only; mostly not made for that; ours."""
-        known = self.__dict__
-        if "arguments" in known:
-            return self.arguments
-        body = known.get("body_arguments")
+        if self._arguments is not None:
+            return self._arguments
+        body = self._body_arguments
         if not body:
             return self.query_arguments
         return self.arguments if self.query else body
@@ -246,7 +252,7 @@ class HTTPServerRequest:
 
     def get_cookie_value(self, name: str) -> str | None:
         """Return ``cookies[name].value``, or None, without making all the others; ours."""
-        if "cookies" in self.__dict__:
+        if self._cookies is not None:
             morsel = self.cookies.get(name)
             return None if morsel is None else morsel.value
         value = self.cookie_values.get(name)
@@ -270,13 +276,12 @@ class HTTPServerRequest:
         parse_body_arguments(content_type, self.body, parsed, self.files, self.headers)
         if not parsed:
             return
-        known = self.__dict__
-        if "body_arguments" in known:
-            _extend(self.body_arguments, parsed)
+        if self._body_arguments is not None:
+            _extend(self._body_arguments, parsed)
         else:
-            self.body_arguments = parsed
-        if "arguments" in known:
-            _extend(self.arguments, parsed)
+            self._body_arguments = parsed
+        if self._arguments is not None:
+            _extend(self._arguments, parsed)
 
     # -- what one can ask -----------------------------------------------------------------
 

@@ -24,6 +24,7 @@ languages, rendering, UI modules, transforms, decorators, errors.
 Handlers are not thread-safe: other threads go through `IOLoop.add_callback`.
 """
 
+from txtornado.log import access_log, app_log, gen_log
 from txtornado.routing import URLSpec
 from txtornado.web._application import Application
 from txtornado.web._application import ApplicationRouter as _ApplicationRouter
@@ -79,11 +80,14 @@ __all__ = [
     "_HandlerDelegate",
     "_create_signature_v1",
     "_create_signature_v2",
+    "access_log",
     "addslash",
+    "app_log",
     "asynchronous",
     "authenticated",
     "create_signed_value",
     "decode_signed_value",
+    "gen_log",
     "get_signature_key_version",
     "is_absolute",
     "removeslash",

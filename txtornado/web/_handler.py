@@ -76,6 +76,7 @@ class RequestHandler(Identity, Pages):
     _prepared: Future[None] | None = None
 
     _headers = LazyHeaders()
+    _made_headers: httputil.HTTPHeaders | None
     #: Etag and length of a response that was sent without making `_headers`.
     _sent_plain: tuple[str | None, int] | None = None
     #: The content type of what was written, as long as `_headers` are not made.
@@ -198,8 +199,7 @@ class RequestHandler(Identity, Pages):
 
     def clear(self) -> None:
         """Forget all headers and output of this response."""
-        if "_headers" in self.__dict__:
-            del self.__dict__["_headers"]
+        self._made_headers = None
         self._plain_type = None
         if self._plain_more:
             self._plain_more = ""
@@ -259,7 +259,7 @@ class RequestHandler(Identity, Pages):
             self._write_buffer.append(chunk)
         elif isinstance(chunk, dict):
             self._write_buffer.append(utf8(json_encode(chunk)))
-            if "_headers" in self.__dict__ or type(self).set_header is not _our_set_header:
+            if self._made_headers is not None or type(self).set_header is not _our_set_header:
                 self.set_header("Content-Type", _JSON)
             else:
                 self._plain_type = _JSON
@@ -298,13 +298,13 @@ class RequestHandler(Identity, Pages):
         future = None
         if self._headers_written:
             future = _response.finish_response(self)
-        elif "_headers" in self.__dict__ or not _response.send_plain(self):
+        elif self._made_headers is not None or not _response.send_plain(self):
             _response.complete_headers(self)
             future = _response.finish_response(self)
         self._log()
         self._finished = True
         self.on_finish()
-        if "_ui" in self.__dict__:
+        if self._ui is not None:
             self._break_cycles()
         return future
 

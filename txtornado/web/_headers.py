@@ -7,7 +7,7 @@ import numbers
 import re
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from txtornado import httputil
 from txtornado._version import version
@@ -114,7 +114,14 @@ class LazyHeaders:
     def __get__(self, handler: Any, owner: type) -> Any:
         if handler is None:
             return self
-        headers = handler.__dict__["_headers"] = default_headers()
+        headers = handler._made_headers
+        return self._make(handler) if headers is None else headers
+
+    def __set__(self, handler: Any, headers: httputil.HTTPHeaders) -> None:
+        handler._made_headers = headers
+
+    def _make(self, handler: Any) -> httputil.HTTPHeaders:
+        headers = handler._made_headers = default_headers()
         if handler._plain_type is not None:
             headers["Content-Type"] = handler._plain_type
         for line in handler._plain_more.splitlines():
@@ -128,10 +135,6 @@ class LazyHeaders:
             for cookie in (handler._new_cookies or {}).values():
                 headers.add("Set-Cookie", cookie)
         return headers
-
-    if TYPE_CHECKING:
-
-        def __set__(self, handler: object, headers: httputil.HTTPHeaders) -> None: ...
 
 
 def default_headers() -> httputil.HTTPHeaders:

@@ -36,7 +36,7 @@ class Pages:
     )
     _active_modules: dict[str, UIModule] | None = None
     _finished = False
-    _ui: ObjectDict
+    _ui: ObjectDict | None = None
 
     if TYPE_CHECKING:
         current_user: Any
@@ -109,13 +109,11 @@ class Pages:
     @property
     def ui(self) -> ObjectDict:
         """The UI methods, and UI modules under ``modules``, bound to this handler."""
-        try:
-            return self._ui
-        except AttributeError:
+        if self._ui is None:
             self._ui = bind_ui(cast("RequestHandler", self))
-            return self._ui
+        return self._ui
 
     def _break_cycles(self) -> None:
         """Let go of what refers back to the handler, so that it needs no garbage collection."""
-        del self._ui
+        self._ui = None
         self._active_modules = None

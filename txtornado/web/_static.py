@@ -142,7 +142,7 @@ class StaticFileHandler(RequestHandler):
             or request.query
             or self._transforms
             or self.precompressed
-            or "_headers" in self.__dict__
+            or self._made_headers is not None
             or "If-None-Match" in headers
             or "If-Modified-Since" in headers
             or "Range" in headers
