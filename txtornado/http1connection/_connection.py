@@ -7,7 +7,7 @@ somebody else's response.  All the work is its channel's, which it loses when th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from txtornado.concurrent import Future, new_future, with_callback
 from txtornado.http1connection._parameters import DEFAULT_MAX_BODY_SIZE, HTTP1ConnectionParameters
@@ -168,6 +168,21 @@ class HTTP1Connection(HTTPConnection):
             return self._refused(Event.DATA)
         future = channel.send_data(self, chunk)
         return future if callback is None else with_callback(future, callback) or future
+
+    def write_file(self, file: IO[bytes], offset: int, count: int) -> Future[None] | None:
+        """Send ``count`` bytes of an open file, from ``offset`` on, as the next of the body; ours.
+
+        For messages with a ``Content-Length``, after `write_headers`.  The result must be there
+        before more is written.
+
+        Returns:
+            The result of `~txtornado.iostream.BaseIOStream.send_file`; or None, and nothing is
+            done, if bytes cannot go out as they are: in chunks, say, or in answer to a HEAD.
+        """
+        channel = self._channel or self._attached_or_none()
+        if channel is None:
+            return self._refused(Event.DATA)
+        return channel.send_file(self, file, offset, count)
 
     def write_response(
         self,

@@ -523,6 +523,17 @@ class HTTP1Engine:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk)
         return chunk
 
+    def send_elsewhere(self, size: int) -> bool:
+        """Take note that the next ``size`` bytes of our body are sent by somebody else.
+
+        Returns:
+            False, and does nothing, if they could not go out as they are, all of them.
+        """
+        if self.sending is not _BODY or self._bodiless or self._owed is None or size > self._owed:
+            return False
+        self._owed -= size
+        return True
+
     def finish(self) -> bytes:
         """End our message; returns what still has to be sent for that.
 

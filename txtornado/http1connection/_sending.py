@@ -7,7 +7,7 @@ the stream: the client cannot find the next one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from txtornado.concurrent import Future, done_future
 from txtornado.http1connection._connection import HTTP1Connection, closed_future
@@ -100,6 +100,15 @@ class Sending:
             self.stream.close()
             raise
         return self._transmit(data)
+
+    def send_file(
+        self, exchange: HTTP1Connection, file: IO[bytes], offset: int, count: int
+    ) -> Future[None] | None:
+        """The work of `HTTP1Connection.write_file`."""
+        self._claim(exchange)
+        if not self.engine.send_elsewhere(count):
+            return None
+        return self.stream.send_file(file, offset, count)  # type: ignore[no-any-return]
 
     def send_message(
         self,

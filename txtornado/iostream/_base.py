@@ -68,7 +68,7 @@ class BaseIOStream(Reading, Writing):
         max_write_buffer_size: int | None = None,
         io_loop: IOLoop | None = None,
     ) -> None:
-        if max_buffer_size is not None and not isinstance(max_buffer_size, int):
+        if max_buffer_size is not None and not isinstance(max_buffer_size, (int, float)):
             # Tornado before 5.0: io_loop, max_buffer_size, read_chunk_size
             io_loop, max_buffer_size, read_chunk_size, max_write_buffer_size = (
                 max_buffer_size,
@@ -82,7 +82,8 @@ class BaseIOStream(Reading, Writing):
         self._given = self._taken = self._burst = 0
         self.io_loop = io_loop or IOLoop.current()
         self._loop = self.io_loop.asyncio_loop
-        self.max_buffer_size = max_buffer_size or 104857600
+        # Programs that divide the machine's memory come with a float.
+        self.max_buffer_size = int(max_buffer_size or 104857600)
         # A chunk of half the buffer can always be taken while a read waits for the other half.
         self.read_chunk_size = min(read_chunk_size or 65536, max(1, self.max_buffer_size // 2))
         if max_write_buffer_size is not None:
@@ -172,7 +173,7 @@ class BaseIOStream(Reading, Writing):
         """
         if self._closed:
             return
-        if self._promised > self._taken and not exc_info and not self._lost:
+        if self._promised > self._taken and not (exc_info or self._lost or self._transfer):
             self._keep_promises()
             if self._closed:
                 return
@@ -251,7 +252,8 @@ class BaseIOStream(Reading, Writing):
     def _pending_futures(self) -> list[asyncio.Future[Any] | None]:
         writes, self._writes = self._writes, None
         drain, self._drain = self._drain, None
-        return [*(future for _, future in writes or ()), drain]
+        room, self._room_future = self._room_future, None
+        return [*(future for _, future in writes or ()), drain, room]
 
     def _fail(self, future: asyncio.Future[Any]) -> None:
         future.set_exception(StreamClosedError(real_error=self.error))

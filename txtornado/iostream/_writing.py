@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from txtornado._twisted import DirectTransport, TLSTransport
 from txtornado.iostream import _old_style
@@ -43,6 +43,9 @@ class Writing(State):
     _waiting = False
     # Small writes are kept until the end of this turn at the latest.
     _gathering = False
+    # The count of `_taken` at which a file has gone that is being sent; 0: there is none.
+    _transfer = 0
+    _room_future: asyncio.Future[None] | None = None
     # The count of `_given` up to which the writer was told already that all is well.
     _promised = 0
     # How many bytes of a burst are sent piece by piece, before what follows is gathered.  Where
@@ -117,6 +120,33 @@ class Writing(State):
         if self._closed:
             raise StreamClosedError(real_error=self.error)
         return False
+
+    def send_file(
+        self, file: IO[bytes], offset: int = 0, count: int | None = None
+    ) -> asyncio.Future[None]:
+        """Send a part of an open file, after what was written before; ours.
+
+        The file is not read into memory where the system can send it by itself (``sendfile(2)``
+        on a plain socket), and never on the loop's thread.  Await the result before you write
+        more.
+
+        Args:
+            file: a regular file, open for reading in binary mode; its position plays no part.
+                To be closed when the result is there.
+            offset: bytes to leave out at its beginning.
+            count: bytes to send (default: up to its end).
+
+        Raises:
+            StreamClosedError: from the result: the stream is closed, or was before all had gone.
+            EOFError: from the result: the file is shorter than that; the stream is closed, for
+                the peer waits for the rest.
+            ValueError: from the result: a negative number.
+        """
+        from txtornado.iostream._files import send_file
+
+        task = self._loop.create_task(send_file(self, file, offset, count))
+        task.add_done_callback(seen)
+        return task
 
     def drained(self) -> asyncio.Future[None]:
         """Resolves when everything that was written is with the transport; ours.
@@ -301,7 +331,35 @@ class Writing(State):
     def stopProducing(self) -> None:
         """The transport is lost; `connectionLost` will say so."""
 
+    # -- a file that goes out past the queue -------------------------------------------
+
+    def _begin_transfer(self, size: int) -> None:
+        """Somebody else writes the next bytes, so many: what is written here has to wait."""
+        self._given += size
+        self._transfer = self._taken + size
+
+    def _transferred(self, size: int) -> None:
+        """So many of them are gone, or will not be sent after all."""
+        self._taken += size
+        if self._taken >= self._transfer:
+            self._transfer = 0
+            if not self._closed:
+                self._flush()
+
+    def _room(self) -> asyncio.Future[None]:
+        """Resolves when the transport takes more."""
+        self._room_future = future = self._new_future()
+        self._await_room()
+        return future
+
     def _flush(self) -> None:
+        if self._transfer:
+            room, self._room_future = self._room_future, None
+            if room is not None and not room.done():
+                self._waiting = False
+                self.transport.unregisterProducer()
+                room.set_result(None)
+            return
         output = self._output
         if output:
             failed = self._flush_direct(output) if self._direct else self._flush_pieces(output)

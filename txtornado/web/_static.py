@@ -6,9 +6,10 @@ import datetime
 import functools
 import mimetypes
 import os
+import threading
 from asyncio import Future
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Iterator
+from typing import IO, Any
 from urllib.parse import urlencode
 
 from txtornado import httputil
@@ -21,6 +22,7 @@ from txtornado.web._handler import RequestHandler
 from txtornado.web._headers import convert_value
 from txtornado.web._ranges import Range, parse_date, range_applies, requested_range
 from txtornado.web._staticfiles import ContentCache, Resolver, Stamp, VersionCache, stamp_of
+from txtornado.web._transforms import is_idle
 from txtornado.web._urls import is_protocol_relative
 
 __all__ = ["StaticFileHandler"]
@@ -64,6 +66,8 @@ class StaticFileHandler(RequestHandler):
     default_filename: str | None = None
 
     _static_hashes = VersionCache()
+    #: Not taken here: subclasses guard what they keep with it (Jupyter's, when they look for files).
+    _lock = threading.Lock()
     _stat_result: os.stat_result | None = None
     _content_encoding: str | None = None
     _plain_path: str | None = None
@@ -89,12 +93,16 @@ class StaticFileHandler(RequestHandler):
 
     # --- Serving ---------------------------------------------------------------------
 
-    def head(self, path: str) -> Future[None]:
+    def head(self, path: str) -> Awaitable[None]:
         """As `get`, without the body."""
         return self.get(path, include_body=False)
 
-    def get(self, path: str, include_body: bool = True) -> Future[None]:
-        """Serve the file at ``path``; the Future resolves when it is written."""
+    def get(self, path: str, include_body: bool = True) -> Awaitable[None]:
+        """Serve the file at ``path``; to be awaited.
+
+        Where something is left to be done the result is a coroutine: there are decorators that
+        await nothing else (Jupyter's).
+        """
         self.path = self.parse_url_path(path)
         absolute_path = self.get_absolute_path(self.root, self.path)
         self.absolute_path = self.validate_absolute_path(self.root, absolute_path)
@@ -103,9 +111,9 @@ class StaticFileHandler(RequestHandler):
         if self.precompressed:
             self._choose_precompressed()
         if self._version_takes_time():
-            return _execution.as_task(self._get_later(include_body))
+            return self._get_later(include_body)
         rest = self._respond(include_body)
-        return done_future() if rest is None else _execution.as_task(rest)
+        return done_future() if rest is None else rest
 
     async def _get_later(self, include_body: bool) -> None:
         await _in_thread(self._get_cached_version, self.absolute_path)
@@ -207,9 +215,9 @@ class StaticFileHandler(RequestHandler):
             content = self.get_content(path, start, end)
             return self._write_chunks(iter([content] if isinstance(content, bytes) else content))
         if size > _contents.max_file:
-            self.set_header("Content-Length", _length(start, end, size))
-            chunks = self.get_content(path, start, end)
-            return self._write_chunks_from_thread(chunks)
+            length = _length(start, end, size)
+            self.set_header("Content-Length", length)
+            return self._write_large(path, start, end, length)
         content = _contents.get(path, stamp_of(self._stat()))
         if content is None:
             if size > _INLINE:
@@ -234,6 +242,34 @@ class StaticFileHandler(RequestHandler):
         self._write_part(await _in_thread(_contents.load, path), start, end)
         if self._transforms:
             await self.flush()
+
+    async def _write_large(
+        self, path: str, start: int | None, end: int | None, length: int
+    ) -> None:
+        if type(self).write is _ours.write and type(self).flush is _ours.flush:
+            self.flush()  # the headers, on which transforms decide whether they do anything
+            if all(map(is_idle, self._transforms)):
+                file = await _in_thread(open, path, "rb")
+                try:
+                    if await self._sent(file, start or 0, length):
+                        return
+                finally:
+                    await _in_thread(file.close)
+        await self._write_chunks_from_thread(self.get_content(path, start, end))
+
+    async def _sent(self, file: IO[bytes], start: int, length: int) -> bool:
+        """Whether the connection has sent the file, or was closed over it."""
+        write_file = getattr(self.request.connection, "write_file", None)
+        try:
+            sent = write_file and write_file(file, start, length)
+            if sent is not None:
+                await sent
+        except StreamClosedError:
+            return True
+        except EOFError as error:
+            gen_log.warning("%s is shorter than it was: %s", self.absolute_path, error)
+            return True
+        return sent is not None
 
     async def _write_chunks(self, chunks: Iterator[bytes]) -> None:
         for chunk in chunks:

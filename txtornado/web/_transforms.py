@@ -7,7 +7,7 @@ from io import BytesIO
 
 from txtornado import httputil
 
-__all__ = ["GZipContentEncoding", "OutputTransform"]
+__all__ = ["GZipContentEncoding", "OutputTransform", "is_idle"]
 
 
 class OutputTransform:
@@ -95,6 +95,11 @@ class GZipContentEncoding(OutputTransform):
         self._buffer.seek(0)
         self._buffer.truncate()
         return compressed
+
+
+def is_idle(transform: object) -> bool:
+    """Whether a transform, which has seen the headers, is known to leave the body as it is."""
+    return type(transform) is GZipContentEncoding and transform._file is None
 
 
 def _add_vary(headers: httputil.HTTPHeaders) -> None:
