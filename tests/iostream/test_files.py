@@ -23,7 +23,7 @@ class SendFileTests(StreamTestCase):
         path = self.mktemp()
         with open(path, "wb") as file:
             file.write(content)
-        file = open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115
         self.addCleanup(file.close)
         return file
 

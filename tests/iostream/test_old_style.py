@@ -114,7 +114,8 @@ class OldStyleTests(StreamTestCase):
         stream = IOStream(None, loop, 1000, 100)
         self.assertIs(stream.io_loop, loop)
         self.assertEqual((stream.max_buffer_size, stream.read_chunk_size), (1000, 100))
-        stream = IOStream(None, max_buffer_size=1000, read_chunk_size=100)
+        stream = IOStream(None, max_buffer_size=1e3, read_chunk_size=100)  # a float, as dask's
+        self.assertIsInstance(stream.max_buffer_size, int)
         self.assertEqual((stream.max_buffer_size, stream.read_chunk_size), (1000, 100))
         stream = SSLIOStream(None, io_loop=loop)
         self.assertIs(stream.io_loop, loop)

@@ -27,6 +27,7 @@ from txtornado.httputil.forms import (
 from txtornado.httputil.grammar import Grammar
 from txtornado.httputil.headers import HTTPHeaders
 from txtornado.httputil.interfaces import HTTPConnection
+from txtornado.httputil.pieces import Pieces
 from txtornado.httputil.startline import RequestStartLine
 from txtornado.httputil.urls import split_host_and_port
 
@@ -120,7 +121,6 @@ class HTTPServerRequest:
     query: str
     version: str
     headers: HTTPHeaders
-    body: bytes = b""
     #: The client's address, from a proxy's headers when the server believes them.
     remote_ip: str | None = None
     #: ``http`` or ``https``, likewise.
@@ -131,6 +131,9 @@ class HTTPServerRequest:
     host_name: str
     connection: HTTPConnection | None = None
     server_connection: object | None = None
+    _body: bytes = b""
+    # The body, as long as it is not joined.
+    _pieces: Pieces | None = None
     # What is made on demand, once it is; see `_lazy`.
     _arguments: dict[str, list[bytes]] | None
     _body_arguments: dict[str, list[bytes]] | None
@@ -178,7 +181,7 @@ class HTTPServerRequest:
         if server_connection is not None:
             self.server_connection = server_connection
         if body is not None:
-            self.body = body
+            self._body = body
         if files is not None:
             self.files = files
         if remote_ip is not None:
@@ -196,6 +199,27 @@ class HTTPServerRequest:
         return "127.0.0.1"
 
     # -- what is made on demand ---------------------------------------------------------
+
+    @property
+    def body(self) -> bytes:
+        """The body as far as it is known; all of it, unless the handler takes it in pieces."""
+        pieces = self._pieces
+        if pieces is not None:
+            self._body = pieces.whole()
+            self._pieces = None
+        return self._body
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self._body = body
+        self._pieces = None
+
+    def _take_body(self, pieces: list[bytes]) -> None:
+        """The whole body, in the pieces in which it came; joined if somebody asks for it."""
+        if len(pieces) == 1:
+            self._body = pieces[0]
+        else:
+            self._pieces = Pieces(pieces)
 
     @_lazy
     def query_arguments(self) -> dict[str, list[bytes]]:
@@ -273,7 +297,8 @@ class HTTPServerRequest:
         if not content_type:
             return
         parsed: dict[str, list[bytes]] = {}
-        parse_body_arguments(content_type, self.body, parsed, self.files, self.headers)
+        body = self._body if self._pieces is None else self._pieces
+        parse_body_arguments(content_type, body, parsed, self.files, self.headers)
         if not parsed:
             return
         if self._body_arguments is not None:

@@ -74,8 +74,8 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def _take_body(self) -> None:
         request = self.request
-        request.body = b"".join(self.chunks)
-        self.chunks.clear()
+        request._take_body(self.chunks)
+        self.chunks = []
         try:
             request._parse_body()
         except httputil.HTTPInputError as error:
