@@ -232,7 +232,7 @@ class Reading(State):
     def _try_inline_read(self) -> None:
         """Settle the pending read from what is there, or see to it that more comes."""
         buffer = self._input
-        if buffer and self._settle_read(buffer):
+        if buffer and self._settle_read(buffer, awaited=False):
             return
         if self._eof:
             self._check_closed()
@@ -240,8 +240,8 @@ class Reading(State):
         elif self._paused:
             self.resume_reading()
 
-    def _settle_read(self, buffer: ReadBuffer) -> bool:
-        """True when the pending read is done."""
+    def _settle_read(self, buffer: ReadBuffer, awaited: bool = True) -> bool:
+        """True when the pending read is done; ``awaited`` unless nobody has its result yet."""
         read = self._read
         assert read is not None
         future = self._read_future
@@ -257,7 +257,7 @@ class Reading(State):
         if empty:
             self._input = None
         wire = self._wire
-        if wire is not None and wire.on_top:
+        if awaited and wire is not None and wire.on_top:
             wake(future, result)
         else:
             future.set_result(result)

@@ -69,7 +69,8 @@ class ReadUntil(Read):
             _check(there, self.max_bytes, "delimiter", delimiter)
             return None
         end = found + len(delimiter)
-        _check(end, self.max_bytes, "delimiter", delimiter)
+        if self.max_bytes is not None:
+            _check(end, self.max_bytes, "delimiter", delimiter)
         return buffer.take(end)
 
     def is_whole(self, chunk: bytes) -> bool:
