@@ -271,7 +271,11 @@ class SocketTransport(DirectTransport, tcp.Connection):
         try:
             return self.socket.send(data)
         except OSError as e:
-            return 0 if e.errno in _TRY_AGAIN else e
+            return self.not_sent(e)
+
+    def not_sent(self, error: OSError) -> Any:
+        """What `writeSomeData` returns when the system call fails."""
+        return 0 if error.errno in _TRY_AGAIN else error
 
     def write(self, data: bytes) -> None:
         if self.TLS or not self.connected or self.queued():

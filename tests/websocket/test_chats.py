@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.processes import ROOT, free_port, running
+from tests.processes import ROOT, free_port, once, running
 
 FLAGS = [
     "--no-sandbox",
@@ -24,6 +24,7 @@ FLAGS = [
 ]
 
 
+@once("the programs run in processes of their own")
 class ChatTests(SynchronousTestCase):
     """What one says the other reads."""
 

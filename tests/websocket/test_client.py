@@ -276,6 +276,14 @@ class RequestTests(ClientTestCase):
                 await self.connect(path)
             self.assertEqual(caught.exception.code, code)
 
+    async def test_code(self) -> None:
+        """A connection has no status: that is a refusal's."""
+        self.assertIsNone((await self.connect()).code)
+
+    async def test_parsed(self) -> None:
+        """The parts of the URL are told."""
+        self.assertEqual((await self.connect()).parsed.port, self.port)
+
     async def test_page(self) -> None:
         """A page is no WebSocket."""
         with self.assertRaises(WebSocketError):

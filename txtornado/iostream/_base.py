@@ -29,10 +29,10 @@ from txtornado import stack_context
 from txtornado._twisted import DirectTransport, SocketTransport
 from txtornado.ioloop import IOLoop
 from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
+from txtornado.iostream._lending import Lending
 from txtornado.iostream._reading import Reading
 from txtornado.iostream._reads import ReadUntilClose
 from txtornado.iostream._state import ExcInfo, seen
-from txtornado.iostream._writing import Writing
 
 __all__ = ["BaseIOStream"]
 
@@ -41,7 +41,7 @@ _LINGER = 30.0
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class BaseIOStream(Reading, Writing):
+class BaseIOStream(Reading, Lending):
     """Reads from and writes to a file, a socket or any transport without blocking.
 
     The methods return awaitables, all of which fail with `StreamClosedError` when the stream
@@ -139,6 +139,7 @@ class BaseIOStream(Reading, Writing):
                 return
         self._lost = self._eof = True
         self._lost_error = error
+        self._recall()
         if self._buffered() and self._read is None and not self.writing() and not self.consumer:
             return  # what came before is still to be had
         self.close(exc_info=error if error is not None else False)
@@ -186,6 +187,7 @@ class BaseIOStream(Reading, Writing):
                 self.error = exc_info
         self._closed = True
         self._eof = True
+        self._recall()
         if self._output is not None:
             self._output.clear()
         self._close_transport()

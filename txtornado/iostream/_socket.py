@@ -235,6 +235,7 @@ class IOStream(BaseIOStream):
             transport.unregisterProducer()
         self.transport = self._socket = None
         self._closed = self._eof = True
+        self._recall()
         return transport, early
 
     # -- the descriptor -----------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import typing
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Union
@@ -15,7 +17,7 @@ from txtornado.ioloop import IOLoop
 from txtornado.iostream._buffers import ReadBuffer
 from txtornado.iostream._errors import StreamClosedError
 
-__all__ = ["Data", "ExcInfo", "State", "seen"]
+__all__ = ["Borrower", "Data", "ExcInfo", "State", "seen"]
 
 ExcInfo = Union[
     None,
@@ -24,6 +26,13 @@ ExcInfo = Union[
     "tuple[type[BaseException] | None, BaseException | None, TracebackType | None]",
 ]
 Data = bytes | bytearray | memoryview
+
+
+class Borrower(typing.Protocol):
+    """Who writes by way of a stream's socket, see `Lending`."""
+
+    #: The socket, while it is lent.
+    _outlet: socket.socket | None
 
 
 class State(Protocol):
@@ -61,6 +70,15 @@ class State(Protocol):
     _paused = True
     _connecting = False
     _close_callback: Callable[[], Any] | None = None
+
+    # Who has the socket, see `Lending`.
+    _borrower: Borrower | None = None
+
+    def _recall(self) -> None:
+        """End the loan of the socket, if there is one."""
+        borrower = self._borrower
+        if borrower is not None:
+            self._borrower = borrower._outlet = None
 
     def close(self, exc_info: ExcInfo = False) -> None:
         raise NotImplementedError

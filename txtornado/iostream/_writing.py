@@ -194,6 +194,15 @@ class Writing(State):
         together: when they are many, when the last request is answered, or in the next turn of
         the loop.  False when the write has to go the ordinary way.
         """
+        if not self._keep(data, size):
+            return False
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._send_gathered)
+        return True
+
+    def _keep(self, data: Data, size: int) -> bool:
+        """Keep a copy, for which it has to be possible to send it at once."""
         if not self._direct or self._blocked or self._waiting or size >= _BATCH:
             return False
         if self._given - self._taken + size > _BATCH:
@@ -202,10 +211,8 @@ class Writing(State):
                 return False
         _check_type(data)
         self._write_buffer.gather(data, _BATCH)
+        self._recall()
         self._given = self._promised = self._given + size
-        if not self._gathering:
-            self._gathering = True
-            self._loop.call_soon(self._send_gathered)
         return True
 
     def _send_gathered(self) -> None:
@@ -298,6 +305,7 @@ class Writing(State):
     def _queue(self, data: Data, size: int) -> None:
         _check_type(data)
         self._write_buffer.append(data)
+        self._recall()
         self._given += size
 
     def _await_room(self) -> None:
@@ -335,6 +343,7 @@ class Writing(State):
 
     def _begin_transfer(self, size: int) -> None:
         """Somebody else writes the next bytes, so many: what is written here has to wait."""
+        self._recall()
         self._given += size
         self._transfer = self._taken + size
 

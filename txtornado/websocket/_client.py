@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from txtornado import httputil
 from txtornado.concurrent import as_future, new_future
@@ -141,6 +141,8 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         headers: those of the server's response.
         close_code: why the server closed the connection, as a number, if it said so.
         close_reason: the same in words.
+        code: the status of a response that refused the handshake, None when it succeeded.
+        reason: the same in words.
         stream: the connection's stream, once there is one.
         key: our ``Sec-WebSocket-Key``.
         params: limits and options.
@@ -249,6 +251,12 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         if self.protocol is None:
             raise stream.error or HTTPStreamClosedError("Connection closed")
 
+    @property
+    def parsed(self) -> SplitResult:
+        """The parts of the URL; not documented, but programs look here for the host (dask)."""
+        parts: SplitResult = urlsplit(self.request.url)
+        return parts
+
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
@@ -256,10 +264,10 @@ class WebSocketClientConnection(httputil.HTTPMessageDelegate):
         assert isinstance(start_line, ResponseStartLine)
         if 100 <= start_line.code < 200 and start_line.code != 101:
             return None
-        self.code, self.reason = start_line.code, start_line.reason
         self.headers = headers
         try:
             if start_line.code != 101:
+                self.code, self.reason = start_line.code, start_line.reason
                 raise self._refusal(start_line)
             self._begin(headers)
         except Exception as error:

@@ -39,9 +39,6 @@ _KNOWN = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 _FIN_TEXT = FIN | TEXT
 _FIN_BINARY = FIN | BINARY
 _WHOLE = (_FIN_TEXT, _FIN_BINARY)
-_SMALL_HEADS = {
-    opcode: [bytes((opcode, size)) for size in range(126)] for opcode in (_FIN_TEXT, _FIN_BINARY)
-}
 
 
 class Engine:
@@ -331,15 +328,9 @@ class Engine:
 
     def send_message(self, opcode: int, payload: bytes) -> bytes:
         """The bytes of a message in one frame, compressed if that was agreed on."""
-        size = len(payload)
-        self.message_bytes_out += size
+        self.message_bytes_out += len(payload)
         deflater = self.deflater
-        if deflater is None:
-            if size <= CONTROL_LIMIT and not self._is_client:
-                self.wire_bytes_out += size + 2
-                return _SMALL_HEADS[FIN | opcode][size] + payload
-            return self.send_frame(FIN | opcode, payload)
-        if not deflater.able:
+        if deflater is None or not deflater.able:
             return self.send_frame(FIN | opcode, payload)
         return self.send_frame(FIN | RSV1 | opcode, deflater.compress(payload))
 

@@ -25,6 +25,7 @@ __all__ = [
     "frame",
     "may_be_received",
     "may_be_sent",
+    "message_frame",
     "parse_close",
 ]
 
@@ -46,6 +47,19 @@ try:
     from websockets.speedups import apply_mask  # type: ignore[import-not-found, import-untyped, no-redef, unused-ignore]
 except ImportError:
     apply_mask = _mask_by_integer
+
+
+_SHORT_HEADS = {
+    opcode: [bytes((FIN | opcode, size)) for size in range(126)] for opcode in (TEXT, BINARY)
+}
+
+
+def message_frame(opcode: int, payload: bytes) -> bytes:
+    """A server's message in one frame, neither masked nor compressed."""
+    size = len(payload)
+    if size <= CONTROL_LIMIT:
+        return _SHORT_HEADS[opcode][size] + payload
+    return frame(FIN | opcode, payload, False)
 
 
 def frame(first: int, payload: bytes, mask: bool) -> bytes:

@@ -25,6 +25,7 @@ from txtornado.websocket._shell import WebSocketProtocol
 if TYPE_CHECKING:
     from txtornado.httputil import HTTPServerRequest
     from txtornado.iostream import IOStream
+    from txtornado.web import Application
 
 __all__ = ["WebSocketHandler"]
 
@@ -61,7 +62,10 @@ class WebSocketHandler(RequestHandler):
         open_kwargs: named groups of the route.
     """
 
-    ws_connection: WebSocketProtocol | None = None
+    # (A broadcast finds it sooner than in a dictionary.)
+    __slots__ = ("ws_connection",)
+
+    ws_connection: WebSocketProtocol | None
     close_code: int | None = None
     close_reason: str | None = None
     open_args: tuple[Any, ...] = ()
@@ -71,6 +75,10 @@ class WebSocketHandler(RequestHandler):
     _upgraded = False
     _on_close_called = False
     _closed: Future[None] | None = None
+
+    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        self.ws_connection = None
+        super().__init__(application, request, **kwargs)
 
     # --- To be overridden -------------------------------------------------------------
 
@@ -202,9 +210,13 @@ class WebSocketHandler(RequestHandler):
         Returns:
             A Future for flow control: it resolves when the transport has taken everything.
 
+        When there are many in one turn of the loop, the first four go out at once and the others
+        together when the turn ends, as do all answers to messages that came together.
+
         Raises:
             WebSocketClosedError: the connection is closed or closing (since 3.2); also from the
                 Future.
+            StreamBufferFullError: the stream's ``max_write_buffer_size`` would be exceeded.
         """
         connection = self.ws_connection
         if connection is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+import socket
 from asyncio import Future
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import done_future, new_future
-from txtornado.escape import json_encode
 from txtornado.iostream import StreamClosedError
 from txtornado.log import gen_log
 from txtornado.websocket import _frames
@@ -17,8 +17,14 @@ from txtornado.websocket._engine import Engine
 from txtornado.websocket._errors import WebSocketClosedError
 from txtornado.websocket._frames import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from txtornado.websocket._headers import accept_value, parse_tokens
-from txtornado.websocket._prepared import PreparedMessage
-from txtornado.websocket._shell import Delegate, WebSocketProtocol
+from txtornado.websocket._prepared import (
+    PreparedMessage,
+    counted,
+    latest,
+    message_bytes,
+    plain_frame,
+)
+from txtornado.websocket._shell import MORE_AT_ONCE, Delegate, WebSocketProtocol
 
 if TYPE_CHECKING:
     from txtornado.websocket._handler import WebSocketHandler
@@ -82,6 +88,8 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def __init__(self, handler: Delegate, mask_outgoing: bool, params: Parameters) -> None:
         super().__init__(handler)
+        # Frames are the same for all clients: neither masked nor compressed.
+        self._plain = not mask_outgoing
         self.mask_outgoing = mask_outgoing
         if mask_outgoing:
             self._patient = True
@@ -125,6 +133,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             chosen, agreement = accept_offer(offers, options)
             if chosen is not None and agreement is not None:
                 self._engine.use_deflate(agreement, options)
+                self._plain = False
                 answer["Sec-WebSocket-Extensions"] = chosen
         proposals = parse_tokens(headers.get("Sec-WebSocket-Protocol", ""))
         self._selected_subprotocol = selected = handler.select_subprotocol(proposals)
@@ -182,29 +191,28 @@ class WebSocketProtocol13(WebSocketProtocol):
         self, message: str | bytes | dict[str, Any] | PreparedMessage, binary: bool = False
     ) -> Future[None]:
         """Send a message; see `WebSocketHandler.write_message`."""
+        # (Open, and nothing waits: what is asked here is asked for each client of a broadcast.)
+        outlet = self._outlet
+        if outlet is None:
+            sent = self._write(message, binary)
+        else:
+            known, as_binary, frame, counts = latest.entry
+            if message is not known or binary is not as_binary:
+                frame, counts = plain_frame(message, binary)
+            sent = self._send_frame(outlet, frame, counts)
+        return self._sent if sent else self._drained()
+
+    def _write(self, message: Any, binary: bool) -> bool:
+        """Send a message by way of the stream."""
         if self.server_terminated or self.client_terminated:
             raise WebSocketClosedError("the connection is closing")
-        if isinstance(message, str):
-            data = message.encode()
-        elif isinstance(message, bytes):
-            data = message
-        elif isinstance(message, PreparedMessage):
-            return self._sent if self.send_prepared(message) else self._drained()
-        elif isinstance(message, dict):
-            data = json_encode(message).encode()
-        elif isinstance(message, (bytearray, memoryview)):
-            data = bytes(message)
-        else:
-            raise TypeError(
-                f"a message is str, bytes, a dict or a PreparedMessage, not {type(message).__name__}"
-            )
-        frame = self._engine.send_message(BINARY if binary else TEXT, data)
-        try:
-            if self.stream.send(frame):
-                return self._sent
-            return self._drained()
-        except StreamClosedError as error:
-            raise WebSocketClosedError("the connection is closed") from error
+        if self._plain:
+            return self._send_plain(*plain_frame(message, binary))
+        if isinstance(message, PreparedMessage):
+            return self.send_prepared(message)
+        data = message_bytes(message)
+        self.stream.check_room(len(data))
+        return self._send_through(self._engine.send_message(BINARY if binary else TEXT, data))
 
     def send_prepared(self, message: PreparedMessage) -> bool:
         """Send a prepared message, without a Future; ours.
@@ -215,20 +223,68 @@ class WebSocketProtocol13(WebSocketProtocol):
         Raises:
             WebSocketClosedError: the connection is closed.
         """
+        if self._plain:
+            return self._send_plain(message.frame, message.counts)
+        self.stream.check_room(message.size)
         engine = self._engine
+        deflater = engine.deflater
+        if self.mask_outgoing:
+            return self._send_through(engine.send_message(message.opcode, message.payload))
+        if deflater is None or not deflater.able:
+            frame = message.frame
+        else:
+            frame = message.compressed(deflater.settings)
+            deflater.forget()
+        engine.wire_bytes_out += len(frame)
+        engine.message_bytes_out += message.size
+        return self._send_through(frame)
+
+    def _send_frame(self, outlet: socket.socket, frame: bytes, counts: int) -> bool:
+        """Send a message at once, unless there were many in the same turn."""
+        self._counts += counts
+        number = self._turn.number or self._turn.begin_late(self.stream.io_loop.asyncio_loop)
+        written = self._turn_written
+        if written < number:
+            self._turn_written = number
+        elif written < number + MORE_AT_ONCE:
+            self._turn_written = written + 1
+        else:
+            return self._send_through(frame, True)
+        outcome: int | OSError
         try:
-            if self.mask_outgoing:
-                frame = engine.send_message(message.opcode, message.payload)
-                return self.stream.send(frame)  # type: ignore[no-any-return]
-            deflater = engine.deflater
-            if deflater is None or not deflater.able:
-                frame = message.frame
-            else:
-                frame = message.compressed(deflater.settings)
-                deflater.forget()
-            engine.wire_bytes_out += len(frame)
-            engine.message_bytes_out += message.size
-            return self.stream.send(frame)  # type: ignore[no-any-return]
+            outcome = outlet.send(frame)
+        except OSError as error:
+            outcome = error
+        if outcome == len(frame):
+            return True
+        try:
+            return self.stream.unsent(frame, outcome)  # type: ignore[no-any-return]
+        except StreamClosedError as error:
+            raise WebSocketClosedError("the connection is closed") from error
+
+    def _send_plain(self, frame: bytes, counts: int) -> bool:
+        """Likewise, where there is no outlet: something waits, or there is no plain socket."""
+        self.stream.check_room(len(frame))
+        self._counts += counts
+        number = self._turn.number or self._turn.begin_late(self.stream.io_loop.asyncio_loop)
+        written = self._turn_written
+        if written < number:
+            self._turn_written = number
+        elif written < number + MORE_AT_ONCE:
+            self._turn_written = written + 1
+        else:
+            return self._send_through(frame, True)
+        sent = self._send_through(frame)
+        if sent:
+            self.stream.lend(self)
+        return sent
+
+    def _send_through(self, frame: bytes, gathered: bool = False) -> bool:
+        stream = self.stream
+        try:
+            if gathered:
+                return stream.gather(frame, self._turn.at_end)  # type: ignore[no-any-return]
+            return stream.send(frame)  # type: ignore[no-any-return]
         except StreamClosedError as error:
             raise WebSocketClosedError("the connection is closed") from error
 
@@ -260,6 +316,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         if not self.server_terminated:
             payload = _frames.close_payload(code, reason)
             self.server_terminated = True
+            self._outlet = None
             if not self.stream.closed():
                 try:
                     self._write_frame(True, CLOSE, payload)
@@ -376,7 +433,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     @property
     def _message_bytes_out(self) -> int:
-        return self._engine.message_bytes_out
+        return self._engine.message_bytes_out + counted(self._counts)[1]
 
     @property
     def _wire_bytes_in(self) -> int:
@@ -384,4 +441,4 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     @property
     def _wire_bytes_out(self) -> int:
-        return self._engine.wire_bytes_out
+        return self._engine.wire_bytes_out + counted(self._counts)[0]

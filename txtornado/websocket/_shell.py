@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import socket
 from asyncio import Future
 from collections.abc import Callable
 from types import CoroutineType
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from txtornado.websocket._handler import WebSocketHandler
     from txtornado.websocket._prepared import PreparedMessage
 
-__all__ = ["Delegate", "MessageEngine", "WebSocketProtocol"]
+__all__ = ["MORE_AT_ONCE", "Delegate", "MessageEngine", "Turn", "WebSocketProtocol"]
 
 #: How many messages are handled before other connections get their turn.
 _MESSAGES_PER_TURN = 64
@@ -45,6 +46,59 @@ _TURN = range(_MESSAGES_PER_TURN)
 _BACKLOG = 65536
 #: Seconds for the peer to end its side, and to take what it was sent, once we are closing.
 _CLOSE_TIMEOUT = 5.0
+
+
+#: How many messages to a connection go out at once in a turn, after the first.
+MORE_AT_ONCE = 3
+
+
+class Turn:
+    """Which turn of its loop it is, for those who write.
+
+    A connection's first messages of a turn go out at once, as to gather a few is more work than to
+    send them.  What follows is gathered, and so is every answer to a peer that has said more.
+
+    Attributes:
+        number: higher in each turn, by more than is sent at once; 0 when none was announced.
+        at_end: what is to be called when it ends.
+    """
+
+    __slots__ = ("_last", "at_end", "number")
+
+    def __init__(self) -> None:
+        self.number = self._last = 0
+        self.at_end: list[Callable[[], None]] = []
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> Turn:
+        """The one of ``loop``."""
+        try:
+            return loop._txtornado_turn  # type: ignore[attr-defined, no-any-return]
+        except AttributeError:
+            turn = cls()
+        try:
+            loop._txtornado_turn = turn  # type: ignore[attr-defined]
+        except AttributeError:
+            pass  # a loop with slots: each connection has turns of its own
+        return turn
+
+    def begin(self) -> None:
+        """A turn begins; `end` has to be called."""
+        self.number = self._last = self._last + MORE_AT_ONCE + 1
+
+    def begin_late(self, loop: asyncio.AbstractEventLoop) -> int:
+        """A turn is under way, which ends when ``loop`` says so; its number."""
+        self.begin()
+        loop.call_soon(self.end)
+        return self.number
+
+    def end(self) -> None:
+        """The turn ends: everything goes out."""
+        self.number = 0
+        if self.at_end:
+            callbacks, self.at_end = self.at_end, []
+            for callback in callbacks:
+                callback()
 
 
 class Delegate(Protocol):
@@ -95,14 +149,27 @@ class WebSocketProtocol(abc.ABC):
         close_reason: the same in words.
     """
 
-    client_terminated = False
-    server_terminated = False
+    # What a broadcast looks at is side by side here, and not in a dictionary: for each message a
+    # thousand of these have to come from memory.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_counts",
+        "_outlet",
+        "_sent",
+        "_turn",
+        "_turn_written",
+        "client_terminated",
+        "server_terminated",
+    )
+
+    client_terminated: bool
+    server_terminated: bool
     close_code: int | None = None
     close_reason: str | None = None
     stream: Any = None
 
     _engine: MessageEngine
-    _sent: Future[None]  # what is returned when there is nothing to wait for
     _selected_subprotocol: str | None = None
     _blocked = False  # nothing is handed on at the moment
     _paused = False  # the stream was told to stop reading
@@ -120,6 +187,13 @@ class WebSocketProtocol(abc.ABC):
 
     def __init__(self, handler: Delegate) -> None:
         self.handler = handler
+        self.client_terminated = self.server_terminated = False
+        # The stream's socket while it lends it, and that is what is to be written to.
+        self._outlet: socket.socket | None = None
+        # What was written without the engine, see `_prepared.counted`.
+        self._counts = 0
+        # The turn in which a message was written last, and one more for each that followed.
+        self._turn_written = -1
 
     # ------------------------------------------------------------------ for subclasses
 
@@ -175,7 +249,9 @@ class WebSocketProtocol(abc.ABC):
     def _begin(self, stream: Any, opening: Callable[[], Any] | None = None) -> None:
         """Take over ``stream``; ``opening`` comes before the first message."""
         self.stream = stream
-        self._sent = done_future()
+        self._turn = Turn.of(stream.io_loop.asyncio_loop)
+        # What is returned when there is nothing to wait for.
+        self._sent: Future[None] = done_future()
         try:
             result = None if opening is None else opening()
             if result is not None:
@@ -235,6 +311,8 @@ class WebSocketProtocol(abc.ABC):
         engine = self._engine
         next_event = engine.next_event
         self._pumping = True
+        turn = self._turn
+        turn.begin()
         try:
             for _ in _TURN:
                 event = next_event()
@@ -242,6 +320,8 @@ class WebSocketProtocol(abc.ABC):
                     self._drained_input()
                     return
                 if engine.opcode <= BINARY:
+                    if engine.backlog:
+                        self._turn_written = turn.number + MORE_AT_ONCE  # answers follow
                     result = self.handler.on_message(event)
                 else:
                     result = self._handle_message(engine.opcode, event)  # type: ignore[arg-type]
@@ -256,6 +336,7 @@ class WebSocketProtocol(abc.ABC):
             self._callback_failed(error)
         finally:
             self._pumping = False
+            turn.end()
 
     def _drained_input(self) -> None:
         """Everything that came in has been handled."""
