@@ -65,6 +65,21 @@ class InstallAsTornado(ProgramCase):
         self.assertEqual(lines[:4], ["True", "True True", "True", "True"])
         self.assertEqual(lines[4], "txtornado.web txtornado.web")
 
+    def test_version(self) -> None:
+        """Programs that ask which Tornado it is are told the newest whose API is there."""
+        lines = self.output(
+            "-c",
+            "import txtornado\n"
+            "mine = txtornado.version\n"
+            "txtornado.install_as_tornado()\n"
+            "import tornado\n"
+            "assert tornado.version_info >= (6, 1, 0), tornado.version_info\n"
+            "print(tornado.version == '.'.join(map(str, tornado.version_info[:3])))\n"
+            "from txtornado._version import version\n"
+            "print(version == mine)\n",
+        )
+        self.assertEqual(lines, ["True", "True"])
+
     def test_order(self) -> None:
         """It does not matter which name was imported first."""
         lines = self.output(

@@ -15,6 +15,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from txtornado._version import tornado_version, tornado_version_info
+
 __all__ = ["install_as_tornado"]
 
 THEIRS = "tornado"
@@ -78,6 +80,10 @@ def install_as_tornado() -> None:
     unchanged when this is called before its first import of it.  Whether Tornado is installed
     does not matter.  A second call does nothing.
 
+    Programs compare ``tornado.version_info`` with what they need: from here on it and
+    ``tornado.version``, and ``txtornado``'s, for they are the same, tell the newest Tornado
+    whose API this is.
+
     Raises:
         RuntimeError: Tornado itself has been imported already.
     """
@@ -92,3 +98,6 @@ def install_as_tornado() -> None:
             "with python -m txtornado run"
         )
     sys.meta_path.insert(0, _Finder())
+    vars(importlib.import_module(OURS)).update(
+        version=tornado_version, version_info=tornado_version_info
+    )

@@ -164,6 +164,14 @@ class TCPServer:
         for sock in pending:
             sock.close()
 
+    @property
+    def _sockets(self) -> dict[int, socket.socket]:
+        """The listening sockets, by descriptor.
+
+        Tornado documents no other way to the port that the system chose, and programs read this.
+        """
+        return {fd: listener.sock for fd, listener in self._listeners.items()}
+
     # -- connections --------------------------------------------------------------------
 
     def handle_stream(self, stream: IOStream, address: Any) -> Awaitable[None] | None:

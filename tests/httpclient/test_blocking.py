@@ -1,11 +1,11 @@
 """Tests for `HTTPClient` and for ``python -m txtornado.httpclient``."""
 
-import os
 import sys
 
-from twisted.internet import threads, utils
+from twisted.internet import threads
 
 from tests.httpclient.scripted import ScriptedServer, answer
+from tests.processes import environment, run_beside
 from txtornado.httpclient import HTTPClient, HTTPClientError
 from txtornado.ioloop import IOLoop
 from txtornado.simple_httpclient import SimpleAsyncHTTPClient
@@ -77,12 +77,9 @@ class HTTPClientTests(ReactorTestCase):
 
 class CommandLineTests(ReactorTestCase):
     async def run_it(self, *arguments: str) -> tuple[bytes, bytes, int]:
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        return await utils.getProcessOutputAndValue(
-            sys.executable,
-            ["-m", "txtornado.httpclient", *arguments],
-            env={**os.environ, "PYTHONPATH": root},
-        )
+        command = [sys.executable, "-m", "txtornado.httpclient", *arguments]
+        done = await run_beside(command, env=environment())
+        return done.stdout, done.stderr, done.returncode
 
     async def test_body(self) -> None:
         """The body is printed as it is."""

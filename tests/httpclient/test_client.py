@@ -12,7 +12,7 @@ from txtornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, 
 from txtornado.httpclient._client import close_clients_of
 from txtornado.ioloop import IOLoop
 from txtornado.log import app_log
-from txtornado.simple_httpclient import SimpleAsyncHTTPClient
+from txtornado.simple_httpclient import HTTPStreamClosedError, SimpleAsyncHTTPClient
 from txtornado.stack_context import ExceptionStackContext
 from txtornado.testing import AsyncTestCase, ExpectLog, gen_test
 
@@ -133,6 +133,13 @@ class InstanceTests(ClientTestCase):
         clients = [EchoClient(), SimpleAsyncHTTPClient()]
         close_clients_of(self.io_loop)
         self.assertTrue(all(client._closed for client in clients))
+
+    def test_close_all_aborts(self) -> None:
+        """They abort what is under way."""
+        future = SimpleAsyncHTTPClient().fetch("http://127.0.0.1:1/")
+        close_clients_of(self.io_loop)
+        with self.assertRaises(HTTPStreamClosedError):
+            self.io_loop.run_sync(lambda: future)
 
     @gen_test
     async def test_context_managers(self) -> None:

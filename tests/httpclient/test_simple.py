@@ -526,6 +526,27 @@ class EndTests(ClientTestCase):
         with self.assertRaisesRegex(RuntimeError, "closed AsyncHTTPClient"):
             client.fetch(url)
 
+    async def test_close_of_the_shared_client(self) -> None:
+        """Whoever closes the shared client leaves alone what others have under way on it."""
+        url = await self.serve(lambda connection: None)
+        client = self.implementation(max_clients=1)
+        futures = [client.fetch(url), client.fetch(url)]
+        await wait_until(lambda: self.server.connections)
+        client.close()
+        self.assertIsNot(self.implementation(), client)
+        with self.assertRaisesRegex(RuntimeError, "closed AsyncHTTPClient"):
+            client.fetch(url)
+        connections = self.server.connections
+        connections[0].reply(OK)
+        self.assertEqual((await futures[0]).body, b"hello")
+        self.assertFalse(futures[1].done())
+        await wait_until(lambda: sum(c.data.count(b"GET") for c in connections) == 2)
+        connections[-1].reply(OK)
+        self.assertEqual((await futures[1]).body, b"hello")
+        await client.wait_closed()
+        for connection in connections:
+            await connection.lost
+
     async def test_hostname_mapping(self) -> None:
         """Names may be mapped to addresses."""
         url = await self.serve(OK)

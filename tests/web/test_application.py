@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from txtornado import log, web
 from txtornado.httputil import HTTPHeaders, ResponseStartLine
 from txtornado.log import app_log, gen_log
 from txtornado.routing import HostMatches, RuleRouter
@@ -44,6 +45,15 @@ class Echo(RequestHandler):
 
     def get(self, *args: str, **kwargs: str) -> None:
         self.write(" ".join([self.word, *args, *kwargs.values()]))
+
+
+class NameTests(SynchronousTestCase):
+    """What the module hands on."""
+
+    def test_loggers(self) -> None:
+        """The loggers are there too, where programs that were written for Tornado patch them."""
+        for name in ("access_log", "app_log", "gen_log"):
+            self.assertIs(getattr(web, name), getattr(log, name))
 
 
 class RoutingTests(SynchronousTestCase):

@@ -64,6 +64,10 @@ class CycleTests(SynchronousTestCase):
             template_loader=DictLoader({"page.html": "{% module Entry() %}"}),
             ui_modules={"Entry": Entry},
         )
+        # What is there already, other tests say, need not be looked through again and again.
+        gc.collect()
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
         with MemoryServer(app) as server:
             connection = server.connect()
             for name in [handler.__name__ for handler in handlers] + ["nowhere"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import gzip
 import hashlib
@@ -176,6 +177,50 @@ class ServingTests(Folder, ReactorTestCase):
 
         for handler in (Awaits, Returns):
             self.assertEqual((await self.get("a.txt", self.app(handler))).body, CONTENT)
+
+    async def test_decorated_get(self) -> None:
+        """A decorator that awaits coroutines and nothing else serves files of every size."""
+
+        class Decorated(StaticFileHandler):
+            async def get(self, path: str, include_body: bool = True) -> Any:  # type: ignore[override]
+                result = super().get(path, include_body)
+                return await result if asyncio.iscoroutine(result) else result
+
+        for size in (0, 100, 100_000, 10_000_000):
+            self.put("file.txt", b"x" * size)
+            exchange = await self.get("file.txt", self.app(Decorated))
+            self.assertEqual(exchange.body, b"x" * size)
+
+    async def test_own_versions(self) -> None:
+        """A subclass may have its own way to versions, as livereload has."""
+
+        class Versions(StaticFileHandler):
+            @classmethod
+            def _get_cached_version(cls, abs_path: str) -> str | None:
+                with cls._lock:
+                    return str(cls._static_hashes.setdefault(abs_path, "mine"))
+
+        for size in (10, 100_000):
+            self.put("file.txt", b"x" * size)
+            exchange = await self.get("file.txt", self.app(Versions))
+            self.assertEqual((exchange.headers["Etag"], len(exchange.body)), ('"mine"', size))
+        settings = {"static_path": self.root}
+        self.assertEqual(Versions.make_static_url(settings, "a.txt"), "/static/a.txt?v=mine")
+        del Versions._static_hashes[os.path.join(self.root, "file.txt")]
+        self.assertEqual(list(Versions._static_hashes), [os.path.join(self.root, "a.txt")])
+        Versions.reset()
+        self.assertEqual(Versions._static_hashes, {})
+
+    async def test_lock_for_subclasses(self) -> None:
+        """What a subclass keeps of its own is guarded by the lock of the class, as Jupyter's is."""
+
+        class Finder(StaticFileHandler):
+            @classmethod
+            def get_absolute_path(cls, root: str, path: str) -> str:
+                with cls._lock:
+                    return super().get_absolute_path(root, path)
+
+        self.assertEqual((await self.get("a.txt", self.app(Finder))).body, CONTENT)
 
     async def test_gzip(self) -> None:
         """Static files are compressed as other responses are, however short."""

@@ -15,6 +15,7 @@ The modules behind this one:
 - ``legacy``: the forms of Tornado 2 (`engine`, `Task`, `Callback`, `Wait` …).
 """
 
+from txtornado.concurrent import Future
 from txtornado.gen.convert import convert_yielded, moment
 from txtornado.gen.coroutine import Runner, coroutine, is_coroutine_function
 from txtornado.gen.errors import (
@@ -50,6 +51,7 @@ __all__ = [
     "Arguments",
     "BadYieldError",
     "Callback",
+    "Future",
     "KeyReuseError",
     "LeakedCallbackError",
     "Multi",

@@ -18,7 +18,8 @@ from inspect import isawaitable
 from types import coroutine as awaitable_generator
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from txtornado.concurrent import current_loop, future_of_concurrent, future_of_deferred, new_future
 from txtornado.gen.errors import BadYieldError
@@ -132,6 +133,7 @@ def start_coroutine(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     """
     chain = active_chain()
     driver: Any = _drive_inside(chain, coroutine) if chain else _drive(coroutine)
+    driver.send(None)
     driver.__qualname__ = getattr(coroutine, "__qualname__", driver.__qualname__)
     if not _TASKS_TAKE_GENERATORS:
         driver = _wait_for(driver)
@@ -145,9 +147,13 @@ async def _wait_for(awaitable: Awaitable[Any]) -> Any:
 
 @awaitable_generator
 def _drive(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Pass everything between a coroutine and its task, but turn Deferreds into Futures."""
+    """Pass everything between a coroutine and its task, but turn Deferreds into Futures.
+
+    To be sent a first None by hand, before the task begins: a generator that was never begun
+    could not tell the coroutine that the task was cancelled by then.
+    """
     send = coroutine.send
-    error: BaseException | None = None
+    error = yield from _cancelled_early(coroutine)
     while True:
         try:
             if error is None:
@@ -177,7 +183,7 @@ def _drive_inside(
     chain: tuple[Any, ...], coroutine: Coroutine[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     """`_drive`, with the contexts of ``chain`` entered anew around each step."""
-    error: BaseException | None = None
+    error = yield from _cancelled_early(coroutine)
     while True:
         outcome = _Outcome()
         try:
@@ -197,6 +203,20 @@ def _drive_inside(
             raise
         except BaseException as thrown:
             error = without_head(thrown)
+
+
+def _cancelled_early(
+    coroutine: Coroutine[Any, Any, Any],
+) -> Generator[None, None, BaseException | None]:
+    """Wait for the task's first step; what was thrown instead of it."""
+    try:
+        yield
+    except GeneratorExit:
+        coroutine.close()
+        raise
+    except BaseException as thrown:
+        return without_head(thrown)
+    return None
 
 
 def without_head(error: BaseException) -> BaseException:
@@ -248,4 +268,10 @@ def _fired(deferred: Deferred[Any]) -> Generator[Any, None, None]:
         yield from tick
     except asyncio.CancelledError:
         deferred.cancel()
+        deferred.addErrback(_but_cancellation)
         raise
+
+
+def _but_cancellation(failure: Failure) -> Failure | None:
+    """For the log: whoever waited has been told that it was cancelled."""
+    return None if failure.check(CancelledError) else failure

@@ -41,10 +41,14 @@ def _clients_of(loop: IOLoop) -> _Clients:
 
 
 def close_clients_of(loop: IOLoop) -> "list[AsyncHTTPClient]":
-    """Close the shared clients of ``loop``, and return them; for whoever wants it left clean."""
+    """Close the shared clients of ``loop``, and return them; for whoever wants it left clean.
+
+    Their requests are aborted.
+    """
     clients: list[AsyncHTTPClient] = list(loop.__dict__.get("_http_clients", {}).values())
     for client in clients:
         client.close()
+        client._end()
     return clients
 
 
@@ -135,7 +139,9 @@ class AsyncHTTPClient(Configurable):
     def close(self) -> None:
         """Free what the client holds; it cannot be used afterwards.
 
-        The shared client of a loop need not be closed, unless the loop is.
+        The shared client of a loop need not be closed, unless the loop is.  Who closes it
+        nevertheless gets another one from then on; what others have under way on it is still
+        answered.  (`CurlAsyncHTTPClient` aborts it.)  On a client of one's own it is aborted.
         """
         if self._closed:
             return
@@ -143,6 +149,13 @@ class AsyncHTTPClient(Configurable):
         clients = _clients_of(self.io_loop)
         for cls in [cls for cls, client in clients.items() if client is self]:
             del clients[cls]
+
+    def _is_shared(self) -> bool:
+        """Whether it is the one client of its loop."""
+        return any(client is self for client in _clients_of(self.io_loop).values())
+
+    def _end(self) -> None:
+        """Abort what is under way on a client that is closed."""
 
     def __enter__(self) -> "AsyncHTTPClient":
         return self

@@ -188,6 +188,7 @@ class QueuedHTTPClient(AsyncHTTPClient):
 
     open_connections: int = 0
     idle_connections: int = 0
+    _ended = False
 
     def initialize(  # type: ignore[override]
         self,
@@ -201,6 +202,7 @@ class QueuedHTTPClient(AsyncHTTPClient):
         self.queue: deque[Job] = deque()
         self.waiting: dict[Job, HTTPRequest] = {}
         self.active: dict[Job, HTTPRequest] = {}
+        self._freed = asyncio.Event()
 
     def check_request(self, request: HTTPRequest) -> None:
         """Raise an exception when this client cannot send ``request``."""
@@ -209,13 +211,34 @@ class QueuedHTTPClient(AsyncHTTPClient):
         """An exchange for one hop of a request."""
         raise NotImplementedError(f"{type(self).__name__} must define new_exchange()")
 
+    def free(self) -> None:
+        """Give back what the client holds besides its requests; called once."""
+
     def close(self) -> None:
-        """Abort what is under way and what waits."""
+        """Abort what is under way and what waits, on a client of one's own, and free everything.
+
+        With a shared client the last request that is under way does so.
+        """
         if self._closed:
             return
+        busy = self._is_shared() and bool(self.active)
         super().close()
+        if not busy:
+            self._end()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is under way and the connections are closed, after `close`."""
+        if self._closed:
+            await self._freed.wait()
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
         for job in [*self.queue, *self.active]:
             job.abort(HTTPStreamClosedError("The client was closed"))
+        self.free()
+        self._freed.set()
 
     def fetch_impl(
         self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]
@@ -240,5 +263,7 @@ class QueuedHTTPClient(AsyncHTTPClient):
         """``job`` is over."""
         if self.active.pop(job, None) is None and self.waiting.pop(job, None) is not None:
             self.queue.remove(job)
-        if not self._closed:
+        if not self._ended:
             self._process_queue()
+            if self._closed and not self.active:
+                self._end()

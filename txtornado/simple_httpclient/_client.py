@@ -61,11 +61,8 @@ class SimpleAsyncHTTPClient(QueuedHTTPClient):
             self.resolver = OverrideResolver(resolver=self.resolver, mapping=hostname_mapping)
         self.tcp_client = TCPClient(resolver=self.resolver)
 
-    def close(self) -> None:
-        """Abort what is under way and free everything."""
-        if self._closed:
-            return
-        super().close()
+    def free(self) -> None:
+        """See `QueuedHTTPClient`."""
         if self.own_resolver:
             self.resolver.close()
         self.tcp_client.close()

@@ -143,11 +143,8 @@ class TreqAsyncHTTPClient(QueuedHTTPClient):
         """How many of them are kept for requests to come."""
         return self.tally.idle
 
-    def close(self) -> None:
-        """Abort what is under way and close the connections."""
-        if self._closed:
-            return
-        super().close()
+    def free(self) -> None:
+        """See `QueuedHTTPClient`."""
         if self._owns_pool:
             self._closing = self.pool.closeCachedConnections()
         if self._owns_resolver:
@@ -155,7 +152,8 @@ class TreqAsyncHTTPClient(QueuedHTTPClient):
         self.tcp_client.close()
 
     async def wait_closed(self) -> None:
-        """Wait for the connections to be closed, after `close`."""
+        """Wait until nothing is under way and the connections are closed, after `close`."""
+        await super().wait_closed()
         if self._closing is not None:
             closing, self._closing = self._closing, None
             await as_future(closing)

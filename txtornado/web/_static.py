@@ -66,7 +66,7 @@ class StaticFileHandler(RequestHandler):
     default_filename: str | None = None
 
     _static_hashes = VersionCache()
-    #: Not taken here: subclasses guard what they keep with it (Jupyter's, when they look for files).
+    #: Not taken here, but by subclasses that keep something of their own (Jupyter's, livereload's).
     _lock = threading.Lock()
     _stat_result: os.stat_result | None = None
     _content_encoding: str | None = None
@@ -299,12 +299,13 @@ class StaticFileHandler(RequestHandler):
         if status is None or status.st_size <= _INLINE:
             return False
         assert self.absolute_path is not None
-        known, _ = self._static_hashes.get(self.absolute_path, stamp_of(status))
+        known, _ = self._static_hashes.look_up(self.absolute_path, stamp_of(status))
         if known:
             return False
         cls = type(self)
         return (
             self._reads_files()
+            and not self._versions_are_overridden()
             and getattr(cls.get_content_version, "__func__", None) is _our_get_content_version
             and cls.compute_etag is StaticFileHandler.compute_etag
         )
@@ -316,8 +317,10 @@ class StaticFileHandler(RequestHandler):
         assert self.absolute_path is not None
         if self._etag is None or self._etag[0] != self.absolute_path:
             status = self._stat_result
-            stamp = None if status is None else stamp_of(status)
-            version = self._get_cached_version(self.absolute_path, stamp)
+            if status is None or self._versions_are_overridden():
+                version = self._get_cached_version(self.absolute_path)
+            else:
+                version = self._version_of(self.absolute_path, stamp_of(status))
             self._etag = self.absolute_path, f'"{version}"' if version else None
         return self._etag[1]
 
@@ -484,13 +487,22 @@ class StaticFileHandler(RequestHandler):
         return _staticfiles.hash_chunks(chunks, limit)
 
     @classmethod
-    def _get_cached_version(cls, abs_path: str, stamp: Stamp | None = None) -> str | None:
+    def _get_cached_version(cls, abs_path: str) -> str | None:
+        """The version of the file; not documented, but overridden nevertheless (livereload)."""
+        return cls._version_of(abs_path)
+
+    @classmethod
+    def _versions_are_overridden(cls) -> bool:
+        return getattr(cls._get_cached_version, "__func__", None) is not _our_get_cached_version
+
+    @classmethod
+    def _version_of(cls, abs_path: str, stamp: Stamp | None = None) -> str | None:
         if stamp is None:
             try:
                 stamp = stamp_of(os.stat(abs_path))
             except (OSError, ValueError):
                 pass  # not a file, or not there
-        known, version = cls._static_hashes.get(abs_path, stamp)
+        known, version = cls._static_hashes.look_up(abs_path, stamp)
         if known:
             return version
         try:
@@ -498,12 +510,13 @@ class StaticFileHandler(RequestHandler):
         except Exception as error:
             gen_log.error("Could not open static file %r: %s", abs_path, error)
             version = None
-        cls._static_hashes.put(abs_path, stamp, version, cls.MAX_CACHED_VERSIONS)
+        cls._static_hashes.keep(abs_path, stamp, version, cls.MAX_CACHED_VERSIONS)
         return version
 
 
 _ours = StaticFileHandler
 _our_get_content = StaticFileHandler.__dict__["get_content"].__func__
+_our_get_cached_version = StaticFileHandler.__dict__["_get_cached_version"].__func__
 _our_get_content_version = StaticFileHandler.__dict__["get_content_version"].__func__
 
 

@@ -13,7 +13,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import NamedTuple
 
 from txtornado.web._errors import HTTPError
@@ -227,18 +227,23 @@ def hash_chunks(chunks: Iterable[bytes], max_size: int) -> str:
     return digest.hexdigest()
 
 
-class VersionCache:
+class VersionCache(MutableMapping[str, str | None]):
     """Versions by path, the most recently used last; used from several threads.
 
     An entry counts only while the file is as it was (its `Stamp`); None stands for a
     resource that is no file, and for versions that could not be determined.
+
+    Subclasses of handlers use it as the dict that it is in Tornado, without stamps.
     """
+
+    #: How many entries that are set without a limit may make it.
+    LIMIT = 10000
 
     def __init__(self) -> None:
         self.entries: OrderedDict[str, tuple[Stamp | None, str | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, path: str, stamp: Stamp | None) -> tuple[bool, str | None]:
+    def look_up(self, path: str, stamp: Stamp | None) -> tuple[bool, str | None]:
         """Whether there is an entry, and its version."""
         with self._lock:
             entry = self.entries.get(path)
@@ -247,7 +252,7 @@ class VersionCache:
             self.entries.move_to_end(path)
             return True, entry[1]
 
-    def put(self, path: str, stamp: Stamp | None, version: str | None, limit: int) -> None:
+    def keep(self, path: str, stamp: Stamp | None, version: str | None, limit: int) -> None:
         """Keep a version, and no more than ``limit`` in all."""
         with self._lock:
             self.entries[path] = stamp, version
@@ -262,6 +267,19 @@ class VersionCache:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.entries))
+
+    def __getitem__(self, path: str) -> str | None:
+        return self.entries[path][1]
+
+    def __setitem__(self, path: str, version: str | None) -> None:
+        self.keep(path, None, version, self.LIMIT)
+
+    def __delitem__(self, path: str) -> None:
+        with self._lock:
+            del self.entries[path]
 
 
 class ContentCache:
