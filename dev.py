@@ -7,6 +7,7 @@
 
 Needs Python 3.11 or later with pip and venv, and nothing else.  The first run makes a
 virtual environment in ``.venv`` and installs the checkout into it; later ones find it there.
+What the tests need is added when they run for the first time.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
 STAMP = os.path.join(VENV, "installed-from")
+#: The extras of the package that the tests need, and those that some of them are skipped without.
+TEST, INTEROP = "test", "test,interop"
 #: A change to one of these means that the environment must be brought up to date.
 SOURCES = ("pyproject.toml", "setup.py")
 
@@ -32,28 +35,57 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def set_up() -> None:
+def set_up(for_tests: bool) -> None:
     """Make or refresh the environment, if there is a need to."""
     wanted = fingerprint()
+    found = stamps()
+    if wanted not in found:
+        print(f"Setting up {VENV} …", flush=True)
+        venv.create(VENV, with_pip=True, clear=True)
+        install()
+        add_to_path()
+        stamp(wanted)
+        found = []
+    if for_tests and TEST not in found:
+        print("Installing what the tests need …", flush=True)
+        try:
+            install(INTEROP)
+        except subprocess.CalledProcessError:
+            install(TEST)
+            print("Not all of it could be installed: some tests will be skipped.", flush=True)
+        stamp(wanted, TEST)
+
+
+def stamps() -> list[str]:
+    """What the environment was made from, and what was added."""
     try:
         with open(STAMP) as file:
-            if file.read() == wanted:
-                return
+            return file.read().split()
     except OSError:
-        pass
-    print(f"Setting up {VENV} …", flush=True)
-    venv.create(VENV, with_pip=True, clear=True)
+        return []
+
+
+def stamp(*words: str) -> None:
+    with open(STAMP, "w") as file:
+        file.write(" ".join(words))
+
+
+def install(extras: str = "") -> None:
+    """Install the checkout, with extras."""
     pip = [os.path.join(BIN, "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    subprocess.run([*pip, "-e", f"{ROOT}[test]"], check=True)
-    # twistd looks for its subcommands in ``twisted/plugins`` below each entry of sys.path, where
-    # an editable install does not put the checkout.
-    packages = subprocess.check_output(
-        [pip[0], "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-    )
+    subprocess.run([*pip, "-e", f"{ROOT}[{extras}]" if extras else ROOT], check=True)
+
+
+def add_to_path() -> None:
+    """Have the environment find the checkout.
+
+    twistd looks for its subcommands in ``twisted/plugins`` below each entry of sys.path, where an
+    editable install does not put the checkout.
+    """
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.check_output([os.path.join(BIN, "python"), "-c", query], text=True)
     with open(os.path.join(packages.strip(), "txtornado-checkout.pth"), "w") as file:
         file.write(ROOT + "\n")
-    with open(STAMP, "w") as file:
-        file.write(wanted)
 
 
 def command(words: list[str]) -> list[str]:
@@ -74,7 +106,7 @@ def main() -> None:
         sys.exit("txtornado needs Python 3.11 or later; this is " + sys.version.split()[0])
     line = command(sys.argv[1:])
     try:
-        set_up()
+        set_up(for_tests=sys.argv[1] != "serve")
     except subprocess.CalledProcessError as e:
         sys.exit(f"The environment could not be set up: {e}")
     os.chdir(ROOT)

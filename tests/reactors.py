@@ -69,6 +69,11 @@ KINDS: dict[str, Callable[[], IOLoop]] = {
 }
 
 
+def on_uvloop(loop: IOLoop) -> bool:
+    """Whether uvloop runs below; with its policy set, that is so for plain IOLoops too."""
+    return type(loop.asyncio_loop).__module__.partition(".")[0] == "uvloop"
+
+
 def _missing(kind: str) -> str | None:
     modules = {"Uvloop": "uvloop", "Epoll": "twisted.internet.epollreactor"}
     try:

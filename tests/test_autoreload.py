@@ -16,6 +16,7 @@ from unittest import mock
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.processes import once
 from txtornado import autoreload
 from txtornado.ioloop import IOLoop
 
@@ -315,6 +316,7 @@ class ReloadTests(SynchronousTestCase):
         self.pid_file("", "--pidfile=")
 
 
+@once("the programs run in processes of their own")
 class ProcessTests(SynchronousTestCase):
     """Whole programs."""
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.processes import once
 from txtornado import escape
 from txtornado.escape import linkify
 
@@ -180,6 +181,7 @@ class URLTests(SynchronousTestCase):
         finally:
             escape._UNQUOTE_WINDOW = before
 
+    @once("escaping needs no reactor")
     def test_unquote_memory(self):
         """No input takes many times its size: not lone percents, not isolated escapes."""
         for pattern in (b"%", b"%41", b"%41a", b"a%", b"%4", b"%%41"):
@@ -341,6 +343,7 @@ class LinkifyTests(SynchronousTestCase):
             self.shown("http://a.com/a&b&c&d&e&f&g&h&i&j&k"), "http://a.com/a&b&c&d&..."
         )
 
+    @once("escaping needs no reactor")
     def test_linear(self):
         """Input made to provoke backtracking is handled at once, and in proportionate memory."""
         for pattern in (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.processes import ROOT, fetch, free_port, running, twistd
+from tests.processes import ROOT, fetch, free_port, once, running, twistd
 
 HELLO = ROOT / "demos" / "helloworld"
 HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
@@ -30,6 +30,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@once("the programs choose their reactors")
 class FourWaysTests(SynchronousTestCase):
     """Each program of ``demos/helloworld`` is started, fetched from and ended."""
 

@@ -22,11 +22,11 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.threads import deferToThread
-from twisted.internet.utils import getProcessOutput
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
 from tests.http1.test_server_connection import LoggingTestCase
+from tests.processes import run_beside
 from txtornado.concurrent import as_deferred, new_future
 from txtornado.httpserver import HTTPConnection, HTTPRequest, HTTPServer, _HTTPRequestContext
 from txtornado.httputil import (
@@ -614,22 +614,9 @@ class OtherClientTests(ServerTestCase):
             raise SkipTest("needs curl")
         self.serve()
         url = f"http://127.0.0.1:{self.port}/"
-        output = yield getProcessOutput(
-            curl,
-            [
-                "-s",
-                "-H",
-                "Expect: 100-continue",
-                "--data-binary",
-                "x" * 2000,
-                url,
-                "--next",
-                "-s",
-                url,
-            ],
-            env=os.environ,
-        )
-        first, second = [json.loads(part + b"}}") for part in output.split(b"}}")[:2]]
+        waiting = ["-s", "-H", "Expect: 100-continue", "--data-binary", "x" * 2000, url]
+        done = yield run_beside([curl, *waiting, "--next", "-s", url])
+        first, second = [json.loads(part + b"}}") for part in done.stdout.split(b"}}")[:2]]
         self.assertEqual(len(first["body"]), 2000)
         self.assertEqual(second["body"], "")
 
@@ -641,8 +628,8 @@ class OtherClientTests(ServerTestCase):
             raise SkipTest(f"needs {program}")
         self.serve()
         url = f"http://127.0.0.1:{self.port}/"
-        output = yield getProcessOutput(path, [*arguments, url], env=os.environ, errortoo=True)
-        return output.decode()
+        done = yield run_beside([path, *arguments, url])
+        return (done.stdout + done.stderr).decode()
 
     @inlineCallbacks
     def test_ab(self) -> Any:

@@ -9,6 +9,8 @@ import socket
 import ssl
 import stat
 import tempfile
+import threading
+from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import fail, succeed
@@ -16,6 +18,7 @@ from twisted.names import dns
 from twisted.names.error import DNSNameError
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.reactors import on_uvloop
 from txtornado import netutil
 from txtornado.netutil import (
     BlockingResolver,
@@ -283,6 +286,39 @@ class ResolverTests(ReactorTestCase):
             TwistedResolver(),
         ):
             await self.check(resolver)
+
+    async def test_addresses_at_once(self) -> None:
+        """An address is answered without a thread, as the system would; names need one."""
+        asked: list[Any] = []
+        lookup = socket.getaddrinfo
+
+        def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+            asked.append((host, threading.current_thread() is here))
+            return lookup(host, *args, **kwargs)
+
+        here = threading.current_thread()
+        self.patch(socket, "getaddrinfo", getaddrinfo)
+        executor = concurrent.futures.ThreadPoolExecutor(1)
+        for resolver in (
+            ThreadedResolver(),
+            DefaultExecutorResolver(),
+            DefaultLoopResolver(),
+            ExecutorResolver(executor),
+            TwistedResolver(),
+        ):
+            self.addCleanup(resolver.close)
+            for host, port in (("127.0.0.1", 80), ("::1", 80), ("0.0.0.0", 0), ("fe80::1%1", 1)):
+                asked.clear()
+                found = await resolver.resolve(host, port)
+                self.assertEqual(set(asked), {(host, True)})
+                expected = lookup(host, port, 0, socket.SOCK_STREAM)
+                self.assertEqual(found, [(info[0], info[4]) for info in expected])
+            with self.assertRaises(OSError):
+                await resolver.resolve("127.0.0.1", 80, socket.AF_INET6)
+            of_system = not isinstance(resolver, TwistedResolver)
+            if of_system and not on_uvloop(self.io_loop):  # which has its own way to ask
+                await resolver.resolve("localhost", 80)
+                self.assertIn(("localhost", False), asked)
 
     async def test_errors(self) -> None:
         """A name that is not there is an OSError, of whichever resolver."""

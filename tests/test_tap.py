@@ -22,7 +22,7 @@ from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.processes import LIMIT, Program, environment, fetch, free_port, running, twistd
+from tests.processes import LIMIT, Program, environment, fetch, free_port, once, running, twistd
 from txtornado import tap
 from txtornado.interfaces import IApplicationPlugin
 from txtornado.testing import AsyncHTTPSTestCase
@@ -323,6 +323,7 @@ third = Third()
 """
 
 
+@once("the programs run in processes of their own")
 class ProcessTests(FolderTestCase):
     """``twistd`` as a process."""
 

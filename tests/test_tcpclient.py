@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
+import itertools
 import socket
 import ssl
+import warnings
 from typing import Any
 
 from twisted.internet import endpoints
@@ -164,6 +167,22 @@ class ConnectTests(StreamTestCase):
         with self.assertRaises(asyncio.CancelledError):
             await task
         await peer.read_until_close()
+
+    async def test_cancelled_early(self) -> None:
+        """An attempt can be cancelled at any turn, be it with a time limit; nothing is left."""
+        client, port = self.client(), self.serve()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for turns, timeout in itertools.product(range(5), (None, 0, 3600)):
+                task = asyncio.ensure_future(client.connect("localhost", port, timeout=timeout))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with self.assertRaises((asyncio.CancelledError, TimeoutError)):
+                    await task
+            del task
+            gc.collect()
+        self.assertEqual([str(warning.message) for warning in caught], [])
 
     async def test_endpoint(self) -> None:
         """Any endpoint of Twisted's carries a stream, with TLS above it if asked for."""

@@ -79,6 +79,16 @@ class ServeTests(ServerTestCase):
         await self.finish(client)
         self.assertTrue(stream.closed())
 
+    async def test_sockets(self) -> None:
+        """The sockets that it listens on are told, where programs look for the port they have."""
+        server = Echo()
+        server.listen(0, "127.0.0.1")
+        ((fd, sock),) = server._sockets.items()
+        self.assertEqual(sock.fileno(), fd)
+        await self.finish(await self.connected(sock.getsockname()))
+        server.stop()
+        self.assertEqual(server._sockets, {})
+
     async def test_ipv6_address(self) -> None:
         """IPv6 peers have addresses of four parts."""
         server = Echo()

@@ -122,6 +122,20 @@ class Browser:
                     self.cookies[key] = morsel.coded_value
 
 
+def impatient(handler: type[RequestHandler]) -> type[RequestHandler]:
+    """A handler that gives a provider little time, but only for what comes after its reply.
+
+    What comes before is to succeed, however slow the machine is.
+    """
+
+    class Impatient(handler):  # type: ignore[misc, valid-type]
+        def prepare(self) -> None:
+            if "code" in self.request.query_arguments:
+                self.settings["auth_timeout"] = 0.2
+
+    return Impatient
+
+
 class AuthTestCase(ReactorTestCase):
     """Serves applications on ``127.0.0.1``."""
 

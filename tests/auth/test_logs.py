@@ -12,7 +12,7 @@ from txtornado.auth._errors import cut
 from txtornado.auth._needs import need
 from txtornado.web import RequestHandler
 
-from .support import SECRET, AuthTestCase, missing, query_of
+from .support import SECRET, AuthTestCase, impatient, missing, query_of
 
 skip = missing("jwt", "cryptography", "oauthlib")
 if not skip:
@@ -112,10 +112,7 @@ class SecrecyTests(AuthTestCase):
         """A provider that breaks off is named by its host, and what was sent is not told."""
         issuer = Issuer(self)
         site = self.serve(
-            [("/login", OIDCHandler)],
-            cookie_secret=SECRET,
-            oidc=issuer.settings(),
-            auth_timeout=0.2,
+            [("/login", impatient(OIDCHandler))], cookie_secret=SECRET, oidc=issuer.settings()
         )
         issuer.token_answer = "never"
         reply = issuer.grant((await self.ann.get(site + "/login")).location)

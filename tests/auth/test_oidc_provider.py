@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
+from tests.processes import once
 from txtornado.auth import OAuth2Mixin, OpenIDConnectMixin
 from txtornado.escape import json_decode, json_encode, xhtml_unescape
 from txtornado.testing import bind_unused_port
@@ -148,6 +149,7 @@ class NodeTestCase(AuthTestCase):
         return page.json
 
 
+@once("what a provider is told and tells is the same on each")
 class NodeTests(NodeTestCase):
     """The flows, by forms that are posted."""
 
@@ -237,6 +239,7 @@ CHROMIUM = (
 )
 
 
+@once("what a browser sees is the same on each")
 class ChromiumTests(NodeTestCase):
     """The whole flow in a real browser."""
 

@@ -13,6 +13,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
+from tests.processes import elsewhere
 from txtornado.testing import AsyncHTTPTestCase
 
 try:
@@ -140,7 +141,7 @@ class BrowserTestCase(AsyncHTTPTestCase):
     """A test case with an application, and with a browser for each test."""
 
     def setUp(self) -> None:
-        reason = why_not()
+        reason = why_not() or elsewhere("each test makes a loop of its own")
         if reason is not None:
             raise unittest.SkipTest(reason)
         super().setUp()

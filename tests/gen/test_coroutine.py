@@ -345,38 +345,6 @@ class YieldTests(ReactorTestCase):
         await gen.multi([work("a", gen.moment), work("b", gen.moment)])
         self.assertEqual("".join(calls), "ababab")
 
-    async def test_await_deferred(self) -> None:
-        """A native coroutine that a coroutine yields can await Deferreds, however deep."""
-
-        async def deep(deferred: Any) -> Any:
-            return await deferred
-
-        async def native() -> Any:
-            later: defer.Deferred[int] = defer.Deferred()
-            self.io_loop.add_callback(later.callback, 2)
-            first = await deep(defer.succeed(1))
-            second = await deep(later)
-            try:
-                await deep(defer.fail(Boom()))
-            except Boom:
-                return first, second
-
-        self.assertEqual(await self.collect(native()), [(1, 2)])
-
-    async def test_cancel_native_that_awaits_deferred(self) -> None:
-        """Cancelling such a coroutine cancels the Deferred that it awaits."""
-        deferred: defer.Deferred[None] = defer.Deferred()
-
-        async def native() -> None:
-            await deferred
-
-        task = gen.convert_yielded(native())
-        await turns(1)
-        task.cancel()
-        with self.assertRaises(asyncio.CancelledError):
-            await task
-        self.failureResultOf(deferred, defer.CancelledError)
-
     async def test_taught_type(self) -> None:
         """`convert_yielded` can be taught another type."""
 

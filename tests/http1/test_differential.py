@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.processes import once
 from txtornado.http1connection import HTTP1Engine
 from txtornado.http1connection._states import Event, State
 from txtornado.httputil import (
@@ -304,6 +305,7 @@ def requests() -> st.SearchStrategy[bytes]:
     return st.lists(damaged_request(), min_size=1, max_size=2).map(b"".join)
 
 
+@once("the parsers do no I/O")
 class DifferentialTests(SynchronousTestCase):
     """The same bytes for both parsers."""
 
@@ -435,6 +437,7 @@ def damaged_response(draw: st.DrawFn) -> bytes:
     return data
 
 
+@once("the parsers do no I/O")
 class ResponseDifferentialTests(SynchronousTestCase):
     """The same for a client and the responses it gets."""
 

@@ -11,7 +11,8 @@ asyncio    Twisted's own asyncio reactor, to compare
 epoll      Twisted's own epoll reactor, to compare
 =========  ============================================================
 
-What is run: every subclass of ``ReactorBuilder`` in the modules below.  The last line is
+What is run: every subclass of ``ReactorBuilder`` in `BUILDERS`, whose tests each make a reactor;
+and all of `WHOLE`, whose tests use the global reactor, which is one of that kind.  The last line is
 ``KIND: N passed, N skipped, N failed of N``; the exit status is 1 if anything failed that is not
 listed below.  Needs PyHamcrest, which Twisted's tests use.
 """
@@ -28,22 +29,35 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from twisted.internet.main import installReactor
 from twisted.internet.test.reactormixins import ReactorBuilder
 from twisted.trial.reporter import VerboseTextReporter
 from twisted.trial.runner import TestLoader, TrialRunner
 from twisted.trial.unittest import SkipTest
 
-MODULES = (
-    "test_time",
-    "test_fdset",
-    "test_core",
-    "test_tcp",
-    "test_udp",
-    "test_unix",
-    "test_threads",
-    "test_process",
-    "test_socket",
-    "test_tls",
+BUILDERS = (
+    "internet.test.test_time",
+    "internet.test.test_fdset",
+    "internet.test.test_core",
+    "internet.test.test_tcp",
+    "internet.test.test_udp",
+    "internet.test.test_unix",
+    "internet.test.test_threads",
+    "internet.test.test_process",
+    "internet.test.test_socket",
+    "internet.test.test_stdio",
+    "internet.test.test_tls",
+    "internet.test.test_newtls",
+)
+WHOLE = (
+    "internet.test.test_endpoints",
+    "test.test_internet",
+    "test.test_tcp",
+    "test.test_udp",
+    "test.test_unix",
+    "test.test_ssl",
+    "test.test_threads",
+    "test.test_loopback",
 )
 #: Tests that cannot pass, and why; nor do they on Twisted's asyncio and epoll reactors.
 IMPOSSIBLE = {
@@ -59,9 +73,7 @@ def _txtornado(add_cleanup: Cleanup) -> Any:
     from txtornado.ioloop import IOLoop
     from txtornado.platform.twisted import TornadoReactor
 
-    loop = IOLoop(make_current=False)
-    add_cleanup(lambda: loop.close(all_fds=True))
-    return TornadoReactor(loop)
+    return TornadoReactor(_closing(IOLoop(make_current=False), add_cleanup))
 
 
 def _tornado(add_cleanup: Cleanup) -> Any:
@@ -69,9 +81,12 @@ def _tornado(add_cleanup: Cleanup) -> Any:
 
     from txtornado.platform.twisted import TornadoReactor
 
-    loop = IOLoop(make_current=False)
+    return TornadoReactor(_closing(IOLoop(make_current=False), add_cleanup))
+
+
+def _closing(loop: Any, add_cleanup: Cleanup) -> Any:
     add_cleanup(lambda: loop.close(all_fds=True))
-    return TornadoReactor(loop)
+    return loop
 
 
 def _asyncio(add_cleanup: Cleanup) -> Any:
@@ -94,11 +109,6 @@ KINDS: dict[str, Callable[[Cleanup], Any]] = {
     "asyncio": _asyncio,
     "epoll": _epoll,
 }
-
-
-def factory(kind: str) -> Callable[[Any], Any]:
-    """A ``reactorFactory`` for test cases."""
-    return lambda case: KINDS[kind](case.addCleanup)
 
 
 def cases(module: Any, kind: str) -> Iterator[type[Any]]:
@@ -125,16 +135,20 @@ def _skipped(name: str, reason: str) -> Callable[[Any], None]:
 
 
 def prepare(kind: str) -> None:
-    """Have the test cases that are made from now on build reactors of this kind alone."""
+    """Install a reactor of this kind, and have test cases build such reactors alone."""
+    installReactor(KINDS[kind](lambda cleanup: None))
     setattr(sys.modules[__name__], f"{kind}_reactor", lambda case: KINDS[kind](case.addCleanup))
     ReactorBuilder._reactors = [f"{__name__}.{kind}_reactor"]
 
 
 def run_module(name: str, kind: str) -> Any:
     """The result of the tests of one module."""
-    module = importlib.import_module(f"twisted.internet.test.{name}")
+    module = importlib.import_module(f"twisted.{name}")
     loader = TestLoader()
-    suite = loader.suiteFactory([loader.loadClass(case) for case in cases(module, kind)])
+    if name in WHOLE:
+        suite = loader.loadModule(module)
+    else:
+        suite = loader.suiteFactory([loader.loadClass(case) for case in cases(module, kind)])
     runner = TrialRunner(VerboseTextReporter, stream=io.StringIO(), workingDirectory="_trial_temp")
     return runner.run(suite)
 
@@ -144,13 +158,15 @@ def run(kind: str) -> int:
     prepare(kind)
     total: Counter[str] = Counter()
     unexpected = 0
-    print(f"{kind:16}{'passed':>8}{'skipped':>9}{'failed':>8}")
-    for name in MODULES:
+    print(f"{kind:31}{'passed':>8}{'skipped':>9}{'failed':>8}")
+    for name in (*BUILDERS, *WHOLE):
         result = run_module(name, kind)
         failed = [*result.failures, *result.errors]
         counts = Counter(passed=result.successes, skipped=len(result.skips), failed=len(failed))
         total += counts
-        print(f"  {name:14}{counts['passed']:8}{counts['skipped']:9}{counts['failed']:8}")
+        print(
+            f"  {name:29}{counts['passed']:8}{counts['skipped']:9}{counts['failed']:8}", flush=True
+        )
         for test, reason in result.skips:
             print(f"    skipped: {test.id()}: {reason}")
         for test, failure in failed:

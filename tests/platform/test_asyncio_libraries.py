@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.processes import LIMIT, environment
+from tests.platform.databases import postgres_server, redis_server
+from tests.processes import LIMIT, environment, once
 
 #: Every program begins with this: a reactor that polls by itself, and a service on it.
 HEAD = """
@@ -58,33 +58,28 @@ reactor.run()
 """
 
 
-def listens(port: int) -> bool:
-    """Whether there is a server."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def missing(module: str, port: int = 0) -> str | None:
+def missing(module: str) -> str | None:
     """Why a library cannot be tried."""
     if sys.platform != "linux":
         return "epoll is Linux's"
     if importlib.util.find_spec(module) is None:
         return f"{module} is not installed"
-    if port and not listens(port):
-        return f"nothing listens on 127.0.0.1:{port}"
     return None
 
 
+@once("the programs choose theirs")
 class OnEpoll(SynchronousTestCase):
     """One program for each library."""
 
-    def run_program(self, body: str, module: str = "asyncio", port: int = 0) -> None:
-        reason = missing(module, port)
+    def need(self, module: str) -> None:
+        reason = missing(module)
         if reason is not None:
             self.skipTest(reason)
+
+    def run_program(self, body: str, *arguments: str) -> None:
+        self.need("asyncio")
         done = subprocess.run(
-            [sys.executable, "-c", HEAD + body + TAIL],
+            [sys.executable, "-c", HEAD + body + TAIL, *arguments],
             env=environment(),
             capture_output=True,
             text=True,
@@ -129,8 +124,8 @@ async def main():
 
     def test_aiohttp(self) -> None:
         """aiohttp's server and client, with a WebSocket."""
-        self.run_program(
-            """
+        self.need("aiohttp")
+        self.run_program("""
 from aiohttp import ClientSession, web
 async def main():
     async def hello(request):
@@ -155,19 +150,17 @@ async def main():
             await socket.send_str("ab")
             assert (await socket.receive()).data == "abab"
     await runner.cleanup()
-""",
-            "aiohttp",
-        )
+""")
 
     def test_redis(self) -> None:
         """redis-py's asyncio client: commands, a pipeline, subscriptions."""
-        self.run_program(
-            """
-import os
+        self.need("redis")
+        program = """
+import sys
 import redis.asyncio
 async def main():
-    client = redis.asyncio.Redis(host="127.0.0.1", port=6379)
-    key = "txtornado-test-%d" % os.getpid()
+    client = redis.asyncio.Redis(host="127.0.0.1", port=int(sys.argv[1]))
+    key = "key"
     await client.set(key, "1", ex=60)
     async with client.pipeline() as pipeline:
         assert await pipeline.incr(key).incr(key).execute() == [2, 3]
@@ -176,35 +169,33 @@ async def main():
     assert (await channel.get_message(timeout=10))["type"] == "subscribe"
     await client.publish(key, "news")
     assert (await channel.get_message(timeout=10))["data"] == b"news"
-    await client.delete(key)
     await channel.aclose()
     await client.aclose()
-""",
-            "redis",
-            6379,
-        )
+"""
+        with redis_server() as port:
+            self.run_program(program, str(port))
 
     def test_asyncpg(self) -> None:
         """asyncpg: queries, a transaction, a pool."""
-        self.run_program(
-            """
+        self.need("asyncpg")
+        program = """
+import sys
 import asyncpg
 async def main():
-    pool = await asyncpg.create_pool(
-        host="127.0.0.1", user="postgres", database="postgres", ssl=False, min_size=1, max_size=3
-    )
+    url = "postgres://postgres@127.0.0.1:%s/postgres" % sys.argv[1]
+    pool = await asyncpg.create_pool(url, ssl=False, min_size=1, max_size=3)
     values = await asyncio.gather(*[pool.fetchval("SELECT $1::int * 2", n) for n in range(10)])
     assert values == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
     async with pool.acquire() as connection, connection.transaction():
         rows = [row[0] async for row in connection.cursor("SELECT generate_series(1, 500)")]
     assert rows == list(range(1, 501))
     await pool.close()
-""",
-            "asyncpg",
-            5432,
-        )
+"""
+        with postgres_server() as port:
+            self.run_program(program, str(port))
 
 
+@once("each test makes a loop of its own")
 class CPythonsOwnTests(SynchronousTestCase):
     """CPython's own asyncio tests on `ReactorEventLoop`, see ``asyncio_suite.py``."""
 

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.processes import once
 from tests.template import render
 from txtornado.template import DictLoader, ParseError, Template
 
@@ -192,6 +193,7 @@ class ParseErrorTests(SynchronousTestCase):
         error = self.assertRaises(ParseError, loader.load, "page")
         self.assertEqual((error.filename, error.lineno), ("page", 4))
 
+    @once("templates need no reactor")
     def test_too_deep(self):
         """A template nested beyond what Python takes is an error, and not the end."""
         for count in (30, 100_000):

@@ -5,8 +5,9 @@ import concurrent.futures
 import os
 import sys
 
-from twisted.internet import defer, reactor, task, utils
+from twisted.internet import defer, reactor, task
 
+from tests.processes import PACKAGES, environment, run_beside
 from txtornado import gen
 from txtornado.ioloop import IOLoop
 from txtornado.testing import ReactorTestCase
@@ -161,9 +162,7 @@ async def run_trial(where: str, module: str) -> str:
     name = type(reactor).__name__
     short = {"EPollReactor": "epoll", "SelectReactor": "select", "PollReactor": "poll"}
     arguments = ["-m", "twisted.trial", f"--reactor={short.get(name, 'asyncio')}"]
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.path.abspath(where)])}
-    out, err, _ = await utils.getProcessOutputAndValue(
-        sys.executable, [*arguments, module], env=env, path=where
-    )
-    return (out + err).decode()
+    path = os.pathsep.join([str(PACKAGES), os.path.abspath(where)])
+    command = [sys.executable, *arguments, module]
+    done = await run_beside(command, env=environment(PYTHONPATH=path), cwd=where)
+    return (done.stdout + done.stderr).decode()

@@ -4,8 +4,7 @@ import importlib.util
 import os
 import sys
 
-from twisted.internet import utils
-
+from tests.processes import PACKAGES, environment, once, run_beside
 from txtornado.testing import ReactorTestCase
 
 MODULE = """
@@ -57,6 +56,7 @@ if __name__ == "__main__":
 """
 
 
+@once("the runners run in processes of their own")
 class RunnerTests(ReactorTestCase):
     def setUp(self) -> None:
         self.where = self.mktemp()
@@ -67,13 +67,10 @@ class RunnerTests(ReactorTestCase):
             f.write("".join(parts))
 
     async def run_it(self, *arguments: str) -> tuple[str, int]:
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        path = os.pathsep.join([root, os.path.abspath(self.where)])
-        env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        out, err, code = await utils.getProcessOutputAndValue(
-            sys.executable, arguments, env=env, path=self.where
-        )
-        return (out + err).decode(), code
+        path = os.pathsep.join([str(PACKAGES), os.path.abspath(self.where)])
+        command = [sys.executable, *arguments]
+        done = await run_beside(command, env=environment(PYTHONPATH=path), cwd=self.where)
+        return (done.stdout + done.stderr).decode(), done.returncode
 
     async def test_unittest(self) -> None:
         """unittest runs them, and tells failures from errors."""

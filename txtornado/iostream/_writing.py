@@ -209,9 +209,11 @@ class Writing(State):
             self._flush()
             if self._given != self._taken or self._closed:
                 return False
-        _check_type(data)
-        self._write_buffer.gather(data, _BATCH)
-        self._recall()
+        if type(data) is not bytes:
+            _check_type(data)
+        (self._output or self._write_buffer).gather(data, _BATCH)
+        if self._borrower is not None:
+            self._recall()
         self._given = self._promised = self._given + size
         return True
 

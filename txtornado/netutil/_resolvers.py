@@ -45,6 +45,8 @@ def takes_callback(method: _Method) -> _Method:
 class Resolver(Configurable):
     """Resolves host names, on the loop that is current at the time (Tornado 3.0).
 
+    IP addresses are answered at once, without a thread or a question to anybody.
+
     ``Resolver()`` makes one of the configured kind, `DefaultLoopResolver` unless
     ``Resolver.configure`` chose another: `DefaultExecutorResolver`, `BlockingResolver`,
     `ThreadedResolver`, `ExecutorResolver`, `OverrideResolver`, `TwistedResolver` or
@@ -87,6 +89,20 @@ def _lookup(host: str, port: int, family: int = socket.AF_UNSPEC) -> AddressList
     return [(info[0], info[4]) for info in found]
 
 
+def is_address(host: str, port: int) -> bool:
+    """Whether there is nobody to ask: an IP address stands for itself."""
+    try:
+        return isinstance(host, str) and isinstance(port, int) and is_valid_ip(host)
+    except OSError:
+        return False
+
+
+def parse_address(host: str, port: int, family: int = socket.AF_UNSPEC) -> AddressList:
+    """What `_lookup` makes of an IP address; never blocks."""
+    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    return [(info[0], info[4]) for info in found]
+
+
 class DefaultLoopResolver(Resolver):
     """Asks the asyncio loop, which asks the system in a thread (Tornado 6.2)."""
 
@@ -94,6 +110,8 @@ class DefaultLoopResolver(Resolver):
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
+        if is_address(host, port):
+            return parse_address(host, port, family)
         loop = IOLoop.current().asyncio_loop
         found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         return [(info[0], info[4]) for info in found]
@@ -106,6 +124,8 @@ class DefaultExecutorResolver(Resolver):
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
+        if is_address(host, port):
+            return parse_address(host, port, family)
         return await IOLoop.current().run_in_executor(None, _lookup, host, port, family)
 
 
@@ -140,6 +160,10 @@ class ExecutorResolver(Resolver):
     ) -> Awaitable[AddressList]:
         if self.executor is None:
             raise RuntimeError("the resolver is closed")
+        if is_address(host, port):
+            return IOLoop.current().run_in_executor(
+                dummy_executor, parse_address, host, port, family
+            )
         return IOLoop.current().run_in_executor(self.executor, _lookup, host, port, family)
 
 
@@ -252,8 +276,8 @@ class TwistedResolver(Resolver):
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> AddressList:
-        if is_valid_ip(host):
-            return _lookup(host, port, family)
+        if is_address(host, port):
+            return parse_address(host, port, family)
         resolver = self._resolver()
         questions = []
         if family in (socket.AF_UNSPEC, socket.AF_INET):

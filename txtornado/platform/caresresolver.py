@@ -14,8 +14,8 @@ from typing import Any
 import pycares
 
 from txtornado.ioloop import IOLoop
-from txtornado.netutil import Resolver, is_valid_ip
-from txtornado.netutil._resolvers import takes_callback
+from txtornado.netutil import Resolver
+from txtornado.netutil._resolvers import is_address, parse_address, takes_callback
 
 __all__ = ["CaresResolver"]
 
@@ -76,11 +76,8 @@ class CaresResolver(Resolver):
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[tuple[int, Any]]:
-        if is_valid_ip(host):
-            found = socket.getaddrinfo(
-                host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
-            )
-            return [(info[0], info[4]) for info in found]
+        if is_address(host, port):
+            return parse_address(host, port, family)
         future: asyncio.Future[Any] = self.io_loop.asyncio_loop.create_future()
         self._pending.add(future)
 

@@ -23,6 +23,7 @@ import contextlib
 import contextvars
 import signal
 import threading
+import time
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from typing import Any
@@ -211,7 +212,8 @@ class TornadoReactor(PosixReactorBase):
         delay = self.timeout()
         if delay is None:
             return
-        at = self.seconds() + delay
+        # Not by the reactor's clock, which is the system's, and may be set.
+        at = time.monotonic() + delay
         if self._timeout is not None:
             if self._timeout_at <= at:
                 return
