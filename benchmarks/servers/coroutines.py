@@ -1,26 +1,18 @@
-#!/usr/bin/env python3
-"""What coroutines, queues and locks cost, in txtornado and in Tornado.
+"""What coroutines, queues and locks cost: ``coroutines.py PACKAGE SHARE``, txtornado or tornado.
 
-    coroutines.py                          # txtornado, microseconds per operation
-    coroutines.py --package tornado        # Tornado, where this interpreter has it
-    coroutines.py --against PYTHON         # both in turn; PYTHON is an interpreter with Tornado
-
-With ``--against`` the two packages run one after the other in processes of their own,
-``--rounds`` times; the table shows medians and Tornado's time divided by ours.
+Prints microseconds of processor time per operation by name, as JSON; ``SHARE`` is how many
+operations of the full count are tried.
 """
 
-import argparse
 import asyncio
 import gc
 import importlib
 import json
-import os
-import statistics
-import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+#: Of so many tries the best counts.
+TRIES = 3
 
 
 def cases(package):
@@ -229,60 +221,19 @@ def cases(package):
     return [(function.__name__, count, function) for function, count in counts.items()]
 
 
-async def measure(package, repeat):
-    """Microseconds per operation: the best of ``repeat``, by name."""
+async def measure(package, share):
     figures = {}
-    for name, count, function in cases(package):
-        await function(count // 10)
+    for name, full, function in cases(package):
+        count = max(20, round(full * share))
+        await function(max(10, count // 10))
         best = float("inf")
-        for _ in range(repeat):
+        for _ in range(TRIES):
             gc.collect()
-            start = time.perf_counter()
+            start = time.process_time()
             await function(count)
-            best = min(best, time.perf_counter() - start)
-        figures[name] = best / count * 1e6
+            best = min(best, time.process_time() - start)
+        figures[name.replace("_", " ")] = best / count * 1e6
     return figures
 
 
-def compare(ours, theirs, rounds, repeat):
-    """Run both packages in turn; all their figures by name."""
-    figures = {}
-    for _ in range(rounds):
-        for python, package in ((ours, "txtornado"), (theirs, "tornado")):
-            command = [python, __file__, "--package", package, "--repeat", str(repeat), "--json"]
-            out = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-            for name, value in json.loads(out).items():
-                figures.setdefault(name, {}).setdefault(package, []).append(value)
-    return figures
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--package", default="txtornado", choices=["txtornado", "tornado"])
-    parser.add_argument("--against", metavar="PYTHON", help="an interpreter that has Tornado")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repeat", type=int, default=3, help="of which the best counts")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-
-    if args.against:
-        figures = compare(sys.executable, args.against, args.rounds, args.repeat)
-        print(f"{'microseconds per operation':32}{'txtornado':>11}{'Tornado':>11}{'ratio':>8}")
-        for name, values in figures.items():
-            ours, theirs = (statistics.median(values[p]) for p in ("txtornado", "tornado"))
-            print(f"{name:32}{ours:11.3f}{theirs:11.3f}{theirs / ours:8.2f}")
-        return
-    if args.package == "txtornado":
-        sys.path.insert(0, ROOT)
-    figures = asyncio.run(measure(args.package, args.repeat))
-    if args.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name:32}{value:11.3f}")
-
-
-if __name__ == "__main__":
-    main()
+print(json.dumps(asyncio.run(measure(sys.argv[1], float(sys.argv[2])))))
