@@ -57,6 +57,8 @@ class MemoryStream:
             self._drained = new_future()
         return not self.stuck
 
+    send_part = send
+
     def drained(self) -> Any:
         return self._drained
 

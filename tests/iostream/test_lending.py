@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from tests.iostream.support import StreamTestCase, TLSPair, server_context
-from txtornado.iostream import StreamBufferFullError, StreamClosedError
+from txtornado.iostream import StreamBufferFullError, StreamClosedError, _lending
 
 MB = 1 << 20
 
@@ -171,3 +171,68 @@ class TLSLendingTests(TLSPair, StreamTestCase):
         for end in at_end:
             end()
         self.assertEqual(await reader.read_bytes(3), b"abc")
+
+
+class PartsTests(LendingTestCase):
+    async def sends(self) -> tuple[Any, Any, list[int]]:
+        """A reader, a writer, and the sizes of what that one's transport is given."""
+        reader, writer = await self.started()
+        sizes: list[int] = []
+        send = writer.transport.writeSomeData
+
+        def note(data: Any) -> Any:
+            sizes.append(len(data))
+            return send(data)
+
+        self.patch(writer.transport, "writeSomeData", note)
+        self.now = 0.0
+        self.patch(_lending, "monotonic", lambda: self.now)
+        return reader, writer, sizes
+
+    async def turn(self) -> None:
+        future = self.io_loop.asyncio_loop.create_future()
+        self.io_loop.add_callback(future.set_result, None)
+        await future
+
+    async def test_many_parts(self) -> None:
+        """Three parts of a turn go out at once, those that follow together at its end."""
+        reader, writer, sizes = await self.sends()
+        for _ in range(10):
+            self.assertTrue(writer.send_part(b"x" * 100))
+        self.assertEqual(sizes, [100] * 3)
+        await self.turn()
+        self.assertEqual(sizes, [100] * 3 + [700])
+        self.assertTrue(writer.send_part(b"x" * 100))
+        self.assertEqual(sizes, [100] * 3 + [700, 100])
+        self.assertEqual(await reader.read_bytes(1100), b"x" * 1100)
+
+    async def test_pause(self) -> None:
+        """A part that comes a while after the last is on its way at once, with what waits."""
+        reader, writer, sizes = await self.sends()
+        for _ in range(5):
+            writer.send_part(b"x" * 100)
+        for _ in range(3):
+            self.now += 1
+            writer.send_part(b"y" * 100)
+        self.assertEqual(sizes, [100] * 3 + [300, 100, 100])
+        self.assertFalse(writer.writing())
+        self.assertEqual(await reader.read_bytes(800), b"x" * 500 + b"y" * 300)
+
+    async def test_the_last_one(self) -> None:
+        """Whoever has written his last sends it along with what waits."""
+        reader, writer, sizes = await self.sends()
+        for _ in range(6):
+            writer.send_part(b"x" * 100)
+        writer.send(b"end")
+        self.assertEqual(sizes, [100] * 3 + [303])
+        self.assertEqual(await reader.read_bytes(603), b"x" * 600 + b"end")
+
+    async def test_closing(self) -> None:
+        """Closing the stream sends what waits; a closed one takes nothing."""
+        reader, writer, _ = await self.sends()
+        for _ in range(6):
+            writer.send_part(b"x" * 100)
+        writer.close()
+        self.assertEqual(await reader.read_until_close(), b"x" * 600)
+        for _ in range(6):
+            self.assertRaises(StreamClosedError, writer.send_part, b"more")

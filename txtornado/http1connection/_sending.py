@@ -1,6 +1,7 @@
 """What goes out through a channel: the work of `HTTP1Connection`'s writing methods.
 
-Everything is sent in the call that asks for it.  A response that is not as long as it says closes
+Everything is sent in the call that asks for it, unless there are many parts of a body in one turn, of
+which the later ones go out together.  A response that is not as long as it says closes
 the stream: the client cannot find the next one.
 """
 
@@ -99,7 +100,7 @@ class Sending:
         except HTTPOutputError:
             self.stream.close()
             raise
-        return self._transmit(data)
+        return self._transmit(data, self.stream.send_part)
 
     def send_file(
         self, exchange: HTTP1Connection, file: IO[bytes], offset: int, count: int
@@ -170,12 +171,12 @@ class Sending:
         if exchange.no_keep_alive:
             self.engine.keep_alive = False
 
-    def _transmit(self, data: bytes) -> Future[None]:
+    def _transmit(self, data: bytes, send: Callable[[bytes], bool] | None = None) -> Future[None]:
         if not data:
             return done_future()
         stream = self.stream
         try:
-            if stream.send(data):
+            if (send or stream.send)(data):
                 return done_future()
             self._undrained = True
             return stream.drained()  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ writes by far the most to it: as long as nothing is queued, that one need not co
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 from txtornado._twisted import SocketTransport
 from txtornado.iostream._errors import StreamClosedError
@@ -16,9 +17,17 @@ from txtornado.iostream._writing import Writing
 
 __all__ = ["Lending"]
 
+#: How many pieces of a turn go out at once, and after how many seconds without one the next does.
+_PARTS_AT_ONCE = 3
+_PAUSE = 0.005
+
 
 class Lending(Writing):
     """Bytes go out, in ways that are ours."""
+
+    # Pieces that were given to `send_part` in this turn, and when the last was.
+    _parts = 0
+    _part_time = 0.0
 
     def gather(self, data: bytes, at_end: list[Callable[[], None]]) -> bool:
         """Write like `send`, though no sooner than at the end of the turn; ours.
@@ -44,6 +53,34 @@ class Lending(Writing):
             self._gathering = True
             at_end.append(self._send_gathered)
         return True
+
+    def send_part(self, data: bytes) -> bool:
+        """Write like `send`, for one of several pieces; ours.
+
+        The first few of a turn go out at once, as does one that comes a while after the last: they
+        may tell how something fares.  Those that follow closely are copied, and go out together at
+        the end of the turn, or with the next `send`.
+
+        Returns:
+            True when there is nothing to wait for.
+
+        Raises:
+            StreamClosedError: as from `send`.
+        """
+        number = self._parts
+        self._parts = number + 1
+        if not number:
+            self._loop.call_soon(self._end_of_parts)
+        if number >= _PARTS_AT_ONCE:
+            before, self._part_time = self._part_time, monotonic()
+            if self._part_time - before < _PAUSE and not (self._closed or self._lost):
+                return self._gather(data, len(data)) or self.send(data)
+        elif number == _PARTS_AT_ONCE - 1:
+            self._part_time = monotonic()
+        return self.send(data)
+
+    def _end_of_parts(self) -> None:
+        self._parts = 0
 
     def check_room(self, size: int) -> None:
         """Check the limit, which `send` and `gather` do not; ours.
