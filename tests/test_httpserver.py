@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import ssl
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -334,6 +335,28 @@ class ListeningTests(ServerTestCase):
         client.write(b"garbage\r\n\r\n")
         yield client.until_lost()
         self.assertEqual(client.received, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    @inlineCallbacks
+    def test_no_delay(self) -> Any:
+        """The parts of a response do not wait in the system for acknowledgements, with TLS or not."""
+        certificate, key = certificate_files()
+
+        def tell(request: HTTPServerRequest) -> None:
+            with socket.socket(fileno=os.dup(request.connection.stream.fileno())) as sock:  # type: ignore[union-attr]
+                respond(request, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        for scheme, options in (
+            ("http", {}),
+            ("https", {"ssl_options": {"certfile": certificate, "keyfile": key}}),
+        ):
+            self.serve(tell, **options)
+            context = ssl.create_default_context(cafile=certificate)
+            context.check_hostname = False
+            url = f"{scheme}://127.0.0.1:{self.port}/"
+            answer = yield deferToThread(
+                lambda: urllib.request.urlopen(url, timeout=10, context=context).read()
+            )
+            self.assertNotEqual(json.loads(answer), 0, scheme)
 
     @inlineCallbacks
     def test_tls(self) -> Any:

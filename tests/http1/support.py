@@ -59,6 +59,9 @@ class MemoryStream:
 
     send_part = send
 
+    def set_nodelay(self, value: bool) -> None:
+        self.nodelay = value
+
     def drained(self) -> Any:
         return self._drained
 

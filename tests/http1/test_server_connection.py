@@ -79,6 +79,11 @@ class ExchangeTests(LoggingTestCase):
         self.assertEqual(stream.sends, 1)
         self.assertEqual(app.requests[0].events, ["head", "finish"])
 
+    def test_no_delay(self) -> None:
+        """Parts of a response do not wait for the client to acknowledge those before."""
+        stream, _ = serve()
+        self.assertIs(stream.nodelay, True)
+
     def test_body(self) -> None:
         """Body data comes between head and finish."""
         stream, app = serve()

@@ -68,6 +68,9 @@ class HTTP1ServerConnection(Channel):
         self.stream.set_consumer(self)
         if self.stream.closed():
             self.stream_closed(getattr(self.stream, "error", None))
+        else:
+            # A response in parts would wait for the client's acknowledgements, 40 ms each.
+            self.stream.set_nodelay(True)
 
     @property
     def delegate(self) -> HTTPServerConnectionDelegate:
