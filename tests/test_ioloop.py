@@ -847,7 +847,8 @@ class PeriodicCallbackTests(SynchronousTestCase):
             calls.append(1)
             self.loop.stop()
 
-        periodic = PeriodicCallback(work, 1, io_loop=self.loop)
+        # Long enough that no turn of the loop, uvloop's last one included, has room for two.
+        periodic = PeriodicCallback(work, 50, io_loop=self.loop)
         periodic.stop()
         for _ in range(2):
             periodic.start()
