@@ -92,13 +92,23 @@ def run_beside(command: list[str], **options: Any) -> Deferred[subprocess.Comple
     return deferToThread(subprocess.run, command, timeout=LIMIT, **options)
 
 
+def interruptible() -> None:
+    """Take SIGINT as usual: what a shell has started in the background ignores it.
+
+    And so would its children; for ``preexec_fn``, or a program that begins.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Program:
     """A process, its output in files of ``folder``."""
 
     def __init__(self, command: list[str], folder: Path, **options: Any) -> None:
         self._out, self._err = folder / "stdout", folder / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, **options)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=err, preexec_fn=interruptible, **options
+            )
 
     @property
     def stdout(self) -> str:

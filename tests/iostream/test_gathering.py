@@ -44,15 +44,15 @@ class TLSGatheringTests(TLSPair, StreamTestCase):
         self.assertEqual(sends.sizes, [100, 900])
         self.assertEqual(await reader.read_bytes(1000), b"x" * 1000)
 
-    async def test_at_most_64_kib(self) -> None:
-        """Whoever writes on and on in one turn is sent in pieces of 64 KiB."""
+    async def test_at_most_256_kib(self) -> None:
+        """Whoever writes on and on in one turn is sent in pieces of 256 KiB."""
         reader, writer = await self.pair()
         sends = Sends(self, writer.transport)
-        for _ in range(17):
+        for _ in range(65):
             writer.write(b"x" * (8 * KB))
-        self.assertEqual(sends.sizes, [8 * KB, 64 * KB])
-        self.assertEqual(len(await reader.read_bytes(17 * 8 * KB)), 17 * 8 * KB)
-        self.assertEqual(sends.sizes, [8 * KB, 64 * KB, 64 * KB])
+        self.assertEqual(sends.sizes, [8 * KB, 256 * KB])
+        self.assertEqual(len(await reader.read_bytes(65 * 8 * KB)), 65 * 8 * KB)
+        self.assertEqual(sends.sizes, [8 * KB, 256 * KB, 256 * KB])
 
     async def test_question_and_answer(self) -> None:
         """Who reads between his writes has each of them sent at once."""
@@ -138,7 +138,8 @@ class TLSGatheringTests(TLSPair, StreamTestCase):
         """When a later write meets the error, it is that one which fails."""
         _, writer = await self.pair()
         writer.write(b"first")
-        writer.write(b"x" * (60 * KB))
+        for _ in range(4):
+            writer.write(b"x" * (60 * KB))
         error = BrokenPipeError("gone")
         Sends(self, writer.transport).answer = error
         with self.assertRaises(StreamClosedError) as caught:
@@ -177,13 +178,13 @@ class BulkTests(StreamTestCase):
         return reader, writer
 
     async def test_bulk(self) -> None:
-        """After 64 KiB in one go, what follows goes out in pieces of 64 KiB."""
+        """After 64 KiB in one go, what follows goes out in pieces of 256 KiB."""
         reader, writer = await self.connected()
         sends = Sends(self, writer.transport)
-        for _ in range(25):
+        for _ in range(8 + 2 * 32 + 1):
             self.assertTrue(writer.write(b"x" * (8 * KB)).done())
-        self.assertEqual(sends.sizes, [8 * KB] * 8 + [64 * KB] * 2)
-        self.assertEqual(len(await reader.read_bytes(25 * 8 * KB)), 25 * 8 * KB)
+        self.assertEqual(sends.sizes, [8 * KB] * 8 + [256 * KB] * 2)
+        self.assertEqual(len(await reader.read_bytes(73 * 8 * KB)), 73 * 8 * KB)
         self.assertEqual(sends.sizes[10:], [8 * KB])
 
     async def test_a_few_writes(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import io
+import signal
 import sys
 import unittest
 import warnings
@@ -78,6 +79,8 @@ def run(name: str) -> Any:
 
 
 def main() -> None:
+    # Ignored in what a shell has started in the background; some tests wait for it forever then.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")
     total = bad = 0
     print(f"{'module':22}{'run':>6}{'skipped':>9}{'failed':>8}")

@@ -258,6 +258,7 @@ class HTTP1Engine:
         if buffer.pos - pos > self._max_header_size:
             raise HeadTooLargeError("headers too large")
         self._scanned = 0
+        self._line_checked = False
         if self.is_client:
             return self._response(match)
         self._last_head = None
@@ -278,7 +279,9 @@ class HTTP1Engine:
         block = self._block
         assert block is not None
         self.buffer.pos = end
-        self._scanned = 0
+        if self._scanned:
+            self._scanned = 0
+            self._line_checked = False
         self.headers = block.headers.copy()
         if block.content_length:
             self._body = LengthBody(block.content_length, self._chunk_size)
@@ -510,6 +513,8 @@ class HTTP1Engine:
         if sending is not _BODY:
             if sending is _IDLE:
                 self.sending = State.RAW
+                self._bodiless = self._chunking = False
+                self._owed = None
             else:
                 next_state(SENDING, self.role, sending, Event.DATA)
             return chunk
@@ -611,12 +616,11 @@ class HTTP1Engine:
             next_state(SENDING, self.role, self.sending, Event.NEXT)
         self.receiving = self.sending = _IDLE
         self.keep_alive = self._keep_alive_wanted
-        self._bodiless = self._chunking = self._line_checked = False
-        self._owed = None
-        self._infos = 0
-        block_bytes = self._block_bytes
-        if block_bytes is not None and len(block_bytes) > _MAX_KEPT_BLOCK:
-            self._block = self._block_bytes = None
+        if self._last_head is None:
+            self._infos = 0
+            block_bytes = self._block_bytes
+            if block_bytes is not None and len(block_bytes) > _MAX_KEPT_BLOCK:
+                self._block = self._block_bytes = None
 
     def last_exchange(self) -> None:
         """Want no more exchanges than the present one, or the next if there is none."""

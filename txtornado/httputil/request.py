@@ -174,10 +174,14 @@ class HTTPServerRequest:
         self.host_name = _HOST_NAMES[host]
         if connection is not None:
             self.connection = connection
-            context = getattr(connection, "context", None)
-            if context is not None:
-                self.remote_ip = getattr(context, "remote_ip", None)
+            try:
+                context = connection.context  # type: ignore[attr-defined]
+                self.protocol = context.protocol
+                self.remote_ip = context.remote_ip
+            except AttributeError:  # others' connections may lack any of this
+                context = getattr(connection, "context", None)
                 self.protocol = getattr(context, "protocol", "http")
+                self.remote_ip = getattr(context, "remote_ip", None)
         if server_connection is not None:
             self.server_connection = server_connection
         if body is not None:

@@ -17,8 +17,10 @@ __all__ = ["Writing"]
 
 #: How much is handed to a transport at a time that cannot say how much it took.
 _PIECE = 1 << 18
-#: How much is gathered before it is sent.
-_BATCH = 1 << 16
+#: Writes of fewer bytes are worth gathering, and how much is gathered before it is sent: each time
+#: wakes the peer, which costs more than the copying.
+_SMALL = 1 << 16
+_BATCH = 1 << 18
 
 
 def _check_type(data: object) -> None:
@@ -50,7 +52,7 @@ class Writing(State):
     _promised = 0
     # How many bytes of a burst are sent piece by piece, before what follows is gathered.  Where
     # to send a small piece costs much (TLS), only the first one is.
-    _gather_after = _BATCH
+    _gather_after = _SMALL
 
     def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
         """Write bytes; the result resolves when the transport has taken them all.
@@ -203,7 +205,7 @@ class Writing(State):
 
     def _keep(self, data: Data, size: int) -> bool:
         """Keep a copy, for which it has to be possible to send it at once."""
-        if not self._direct or self._blocked or self._waiting or size >= _BATCH:
+        if not self._direct or self._blocked or self._waiting or size >= _SMALL:
             return False
         if self._given - self._taken + size > _BATCH:
             self._flush()

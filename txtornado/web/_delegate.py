@@ -93,9 +93,9 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         """Make the handler and run it; what is returned holds the body back till it is done."""
         application, request = self.application, self.request
         settings = application.settings
-        if not settings.get("compiled_template_cache", True):
+        if "compiled_template_cache" in settings and not settings["compiled_template_cache"]:
             reset_loaders(RequestHandler, application)
-        if not settings.get("static_hash_cache", True):
+        if "static_hash_cache" in settings and not settings["static_hash_cache"]:
             StaticFileHandler.reset()
         try:
             handler = self.handler_class(application, request, **self.handler_kwargs)

@@ -92,10 +92,11 @@ def plain_response(
         _plain_heads.second = second
     if etag is not None:
         more += f"Etag: {etag}\r\n"
-    more += f"Content-Length: {len(body)}\r\n"
+    end = "\r\n"
     if cookies is not None:
-        more += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies])
-    return b"%b%b\r\n%b" % (_plain_heads[content_type], more.encode("latin-1"), body)
+        end = "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies]) + end
+    more = f"{more}Content-Length: {len(body)}\r\n{end}"
+    return _plain_heads[content_type] + more.encode("latin-1") + body
 
 
 class LazyHeaders:
