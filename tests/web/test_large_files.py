@@ -145,6 +145,21 @@ class LargeFileTests(Folder, ReactorTestCase):
         self.assertEqual(body, self.content.hex().upper().encode())
         self.assertEqual(self.files, [])
 
+    async def test_gone(self) -> None:
+        """A file that cannot be opened after all is an error, and no half of a response."""
+
+        class Handler(StaticFileHandler):
+            def set_extra_headers(self, path: str) -> None:
+                assert self.absolute_path is not None
+                os.unlink(self.absolute_path)
+
+            def log_exception(self, *args: Any) -> None:
+                pass
+
+        received = await self.ask(self.serve(self.app(Handler)), self.request("large.bin"))
+        self.assertTrue(received.startswith(b"HTTP/1.1 500 "), received[:40])
+        self.assertEqual(self.files, [])
+
     async def test_shrunk(self) -> None:
         """A file that is shorter than it said ends the connection, with one line in the log."""
 

@@ -247,14 +247,14 @@ class StaticFileHandler(RequestHandler):
         self, path: str, start: int | None, end: int | None, length: int
     ) -> None:
         if type(self).write is _ours.write and type(self).flush is _ours.flush:
-            self.flush()  # the headers, on which transforms decide whether they do anything
-            if all(map(is_idle, self._transforms)):
-                file = await _in_thread(open, path, "rb")
-                try:
-                    if await self._sent(file, start or 0, length):
-                        return
-                finally:
-                    await _in_thread(file.close)
+            file = await _in_thread(open, path, "rb")
+            try:
+                self.flush()  # the headers, on which transforms decide whether they do anything
+                idle = all(map(is_idle, self._transforms))
+                if idle and await self._sent(file, start or 0, length):
+                    return
+            finally:
+                await _in_thread(file.close)
         await self._write_chunks_from_thread(self.get_content(path, start, end))
 
     async def _sent(self, file: IO[bytes], start: int, length: int) -> bool:
