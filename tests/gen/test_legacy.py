@@ -24,6 +24,13 @@ class LegacyTestCase(ReactorTestCase):
         """Call back in another turn of the loop."""
         self.io_loop.add_callback(callback, *args, **kwargs)
 
+    async def turns(self) -> None:
+        """Wait for some turns of the loop, however long they take."""
+        for _ in range(10):
+            future: asyncio.Future[None] = asyncio.Future()
+            self.io_loop.add_callback(future.set_result, None)
+            await future
+
     def now(self, *args: Any, callback: Callable[..., Any], **kwargs: Any) -> None:
         """Call back before returning."""
         callback(*args, **kwargs)
@@ -68,8 +75,7 @@ class EngineTests(LegacyTestCase):
 
         self.assertIsNone(work())
         self.assertEqual(steps, [1])
-        await gen.sleep(0)
-        await gen.sleep(0)
+        await self.turns()
         self.assertEqual(steps, [1, 2])
 
     async def test_plain_function(self) -> None:
@@ -104,11 +110,11 @@ class EngineTests(LegacyTestCase):
         errors: list[Any] = []
         with ExceptionStackContext(lambda typ, value, tb: errors.append(typ) or True):
             work()
-        await gen.sleep(0.001)
+        await self.turns()
         self.assertEqual(errors, [Boom])
         work()
         with ExpectLog(app_log, "Exception in callback"):
-            await gen.sleep(0.001)
+            await self.turns()
 
     async def test_value_returned(self) -> None:
         """A value has nowhere to go, which is an error."""
@@ -361,7 +367,7 @@ class CallbackWaitTests(LegacyTestCase):
         with ExceptionStackContext(lambda typ, value, tb: errors.append(typ) or True):
             future = work()
         await future
-        await gen.sleep(0.001)
+        await self.turns()
         self.assertEqual(errors, [Boom])
 
     async def test_own_yield_point(self) -> None:
