@@ -250,7 +250,8 @@ class CompressionTests(LoadTestCase):
 
     def test_messages(self) -> None:
         """The first answers are decompressed and compared, the others counted."""
-        with peer(self.talk(*self.messages, *self.messages)) as port:
+        # One connection may have nearly all of them, if the other is late.
+        with peer(self.talk(*self.messages * 4)) as port:
             done = load.closed_loop(port, self.exchange, connections=2, count=8)
         self.assertEqual(done.answers, 8)
 
