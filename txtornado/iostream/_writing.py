@@ -129,8 +129,8 @@ class Writing(State):
         """Send a part of an open file, after what was written before; ours.
 
         The file is not read into memory where the system can send it by itself (``sendfile(2)``
-        on a plain socket), and never on the loop's thread.  Await the result before you write
-        more.
+        on a plain socket), and the loop does not wait for the disk.  Await the result before you
+        write more.
 
         Args:
             file: a regular file, open for reading in binary mode; its position plays no part.

@@ -20,7 +20,6 @@ __all__ = [
     "PreparedMessage",
     "broadcast",
     "counted",
-    "latest",
     "message_bytes",
     "plain_frame",
     "prepare_message",
@@ -116,12 +115,12 @@ class _Latest:
         self.entry: tuple[object, bool, bytes, int] = (self, False, b"", 0)
 
 
-latest = _Latest()
+_latest = _Latest()
 
 
 def plain_frame(message: Any, binary: bool) -> tuple[bytes, int]:
     """The frame of a message, neither masked nor compressed, and its sizes, see `counted`."""
-    known, as_binary, frame, counts = latest.entry
+    known, as_binary, frame, counts = _latest.entry
     if message is known and binary is as_binary:
         return frame, counts
     if isinstance(message, PreparedMessage):
@@ -131,7 +130,7 @@ def plain_frame(message: Any, binary: bool) -> tuple[bytes, int]:
     size = len(payload)
     counts = _counts(frame, size)
     if size <= _REMEMBERED and type(message) in _IMMUTABLE:
-        latest.entry = message, binary, frame, counts
+        _latest.entry = message, binary, frame, counts
     return frame, counts
 
 

@@ -20,7 +20,6 @@ from txtornado.websocket._headers import accept_value, parse_tokens
 from txtornado.websocket._prepared import (
     PreparedMessage,
     counted,
-    latest,
     message_bytes,
     plain_frame,
 )
@@ -196,10 +195,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         if outlet is None:
             sent = self._write(message, binary)
         else:
-            known, as_binary, frame, counts = latest.entry
-            if message is not known or binary is not as_binary:
-                frame, counts = plain_frame(message, binary)
-            sent = self._send_frame(outlet, frame, counts)
+            sent = self._send_frame(outlet, *plain_frame(message, binary))
         return self._sent if sent else self._drained()
 
     def _write(self, message: Any, binary: bool) -> bool:
@@ -242,13 +238,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     def _send_frame(self, outlet: socket.socket, frame: bytes, counts: int) -> bool:
         """Send a message at once, unless there were many in the same turn."""
         self._counts += counts
-        number = self._turn.number or self._turn.begin_late(self.stream.io_loop.asyncio_loop)
-        written = self._turn_written
-        if written < number:
-            self._turn_written = number
-        elif written < number + MORE_AT_ONCE:
-            self._turn_written = written + 1
-        else:
+        if self._late_in_turn():
             return self._send_through(frame, True)
         outcome: int | OSError
         try:
@@ -266,18 +256,21 @@ class WebSocketProtocol13(WebSocketProtocol):
         """Likewise, where there is no outlet: something waits, or there is no plain socket."""
         self.stream.check_room(len(frame))
         self._counts += counts
-        number = self._turn.number or self._turn.begin_late(self.stream.io_loop.asyncio_loop)
-        written = self._turn_written
-        if written < number:
-            self._turn_written = number
-        elif written < number + MORE_AT_ONCE:
-            self._turn_written = written + 1
-        else:
+        if self._late_in_turn():
             return self._send_through(frame, True)
         sent = self._send_through(frame)
         if sent:
             self.stream.lend(self)
         return sent
+
+    def _late_in_turn(self) -> bool:
+        """Count one more message; whether enough have gone out at once in this turn."""
+        number = self._turn.number or self._turn.begin_late(self.stream.io_loop.asyncio_loop)
+        written = self._turn_written
+        if written >= number + MORE_AT_ONCE:
+            return True
+        self._turn_written = number if written < number else written + 1
+        return False
 
     def _send_through(self, frame: bytes, gathered: bool = False) -> bool:
         stream = self.stream
