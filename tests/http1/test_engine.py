@@ -149,6 +149,44 @@ class RequestHeadTests(SynchronousTestCase):
         engine.next_exchange()
         self.assertEqual(refusal(post + b"abc", engine, limit=2), "Content-Length too long")
 
+    def test_receive_again(self) -> None:
+        """A whole request that comes again is known at once; everything else has to be read."""
+        get = b"GET /y HTTP/1.1\r\nHost: x\r\n\r\n"
+        post = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+        engine = server()
+
+        def answer() -> None:
+            engine.send_message(OK, HTTPHeaders(), b"")
+            engine.next_exchange()
+
+        self.assertFalse(engine.receive_again(get))
+        self.assertIs(engine.next_event(), Event.HEAD)
+        first = engine.headers
+        first["X-Mine"] = "1"
+        answer()
+        for _ in range(2):
+            self.assertTrue(engine.receive_again(get))
+            self.assertIs(engine.receiving, State.DONE)
+            self.assertEqual(engine.start_line, RequestStartLine("GET", "/y", "HTTP/1.1"))
+            self.assertEqual(list(engine.headers.get_all()), [("Host", "x")])
+            self.assertFalse(engine.receive_again(get))  # in the middle of that one
+            answer()
+            self.assertIs(engine.next_event(), Event.HEAD)
+            answer()
+            self.assertEqual(len(engine.buffer), 0)
+        for data in (get[:-1], get + get, post, post + b"abc"):
+            self.assertFalse(engine.receive_again(data))
+            self.assertEqual(engine.buffer.take(1000), data)
+        self.assertEqual(events(engine, post + b"abc"), [Event.HEAD, b"abc", Event.END])
+        answer()
+        self.assertFalse(engine.receive_again(post))
+        self.assertEqual(events(engine, b"def"), [Event.HEAD, b"def", Event.END])
+        answer()
+        self.assertFalse(engine.receive_again(get[:5]))
+        self.assertFalse(engine.receive_again(get))  # not the beginning of one
+        self.assertEqual(engine.buffer.take(1000), get[:5] + get)
+        self.assertEqual(engine.received, 14)
+
     def test_changed_headers_are_read_again(self) -> None:
         """What is remembered of one request's headers is not taken for another's."""
         engine = server()

@@ -601,7 +601,7 @@ class OutsideTests(ReactorTestCase):
                 self.write("called")
 
         exchange = begin(app_of(Handler))
-        self.assertIsNone(app_of(Handler)(exchange.delegate.delegate.request))
+        self.assertIsNone(app_of(Handler)(exchange.delegate.request))
         self.assertEqual(exchange.text, "called")
 
     async def test_documented_connection(self) -> None:

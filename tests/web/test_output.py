@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from txtornado.concurrent import done_future
-from txtornado.testing import ReactorTestCase
-from txtornado.web import OutputTransform, RequestHandler
+from txtornado.testing import MemoryServer, ReactorTestCase
+from txtornado.web import OutputTransform, RequestHandler, _headers
 from txtornado.web._conditional import content_etag, etag_matches
 from txtornado.web._cookies import cookie_header
 from txtornado.web._headers import convert_value
@@ -470,6 +470,28 @@ class EtagTests(SynchronousTestCase):
         for name in ("Content-Language", "Content-Length", "Content-Type"):
             self.assertNotIn(name, exchange.headers)
         self.assertEqual(exchange.headers["Etag"], etag)
+
+    def test_repeated_bodies(self) -> None:
+        """The same body has the same etag however often it comes, whatever else is sent with it."""
+
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                body = self.get_argument("body")
+                if "cookie" in self.request.arguments:
+                    self.set_cookie("a", body)
+                self.write(body)
+
+        server = MemoryServer(app_of(Handler))
+        self.addCleanup(server.close)
+        for _ in range(2):
+            for body in ("x", "y" * 256, "z" * 257, *map(str, range(300))):
+                for more in ("", "&cookie=1"):
+                    response = server.fetch(f"/?body={body}{more}")
+                    self.assertEqual(response.body.decode(), body)
+                    self.assertEqual(response.headers["Etag"], content_etag([body.encode()]))
+                    self.assertEqual(response.headers["Content-Length"], str(len(body)))
+                    self.assertEqual(len(response.headers.get_list("Set-Cookie")), bool(more))
+        self.assertLessEqual(len(_headers._small_tails), 256)
 
     def test_only_for_reading(self) -> None:
         """Responses to POST, and errors, have no etag."""

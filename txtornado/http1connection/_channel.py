@@ -74,18 +74,11 @@ class Channel(Sending):
         """See `txtornado.interfaces.IStreamConsumer`."""
         if self._deaf:
             return
-        engine = self.engine
-        engine.received += 1
-        buffer = engine.buffer
-        if buffer.pos >= len(buffer.bytes):
-            buffer.bytes = data
-            buffer.pos = 0
-        else:
-            buffer.append(data)
         if self._blocked or self._pumping:
+            self.engine.receive_data(data)
             self._limit_backlog()
         else:
-            self._pump()
+            self._pump(event=_HEAD if self.engine.receive_again(data) else None)
 
     def stream_closed(self, error: BaseException | None) -> None:
         """See `txtornado.interfaces.IStreamConsumer`."""
@@ -111,12 +104,18 @@ class Channel(Sending):
 
     # ------------------------------------------------------------------------- the loop
 
-    def _pump(self, then: Callable[[], None] | None = None, after: Any = None) -> None:
+    def _pump(
+        self,
+        then: Callable[[], None] | None = None,
+        after: Any = None,
+        event: Event | None = None,
+    ) -> None:
         """Handle events until there are none, or something blocks.
 
         Args:
             then: comes before the first event.
             after: a finished Future that must not have failed, before that.
+            event: the first, when it is known already.
         """
         engine = self.engine
         buffer = engine.buffer
@@ -128,7 +127,8 @@ class Channel(Sending):
             if then is not None:
                 then()
             while not self._blocked:
-                event = engine.next_event()
+                if event is None:
+                    event = engine.next_event()
                 if event is _HEAD:
                     turns -= 1
                     self._on_head()
@@ -149,6 +149,7 @@ class Channel(Sending):
                     self._on_rare(event)
                     if event is Event.PAUSED or event is Event.EOF:
                         break
+                event = None
                 if not turns and not self._blocked:
                     self._yield()
         except HTTPInputError as error:
@@ -216,11 +217,9 @@ class Channel(Sending):
     def _on_end(self) -> None:
         if self._body_timer is not None:
             self._stop_body_timer()
-        delegate = self._delegate
-        assert delegate is not None
         self._reading = False
         try:
-            delegate.finish()
+            self._delegate.finish()  # type: ignore[union-attr]
         except Exception:
             self._reading = True  # so that on_connection_close follows
             raise
@@ -309,18 +308,19 @@ class Channel(Sending):
     def _exchange_over(self) -> None:
         """Both messages are complete: on to the next, or to the end."""
         engine = self.engine
-        exchange = self._exchange
         if engine.switched:
             self._blocked = True  # until somebody detaches the stream
             return
+        exchange = self._exchange
         if exchange is not None:
             if exchange.no_keep_alive:
                 engine.keep_alive = False
-            exchange._over = not engine.is_client
-            exchange._channel = None if exchange._over else self
-            exchange._close_callback = None
-        self._exchange = None
-        self._delegate = None
+            if not engine.is_client:
+                exchange._over = True
+                exchange._channel = None
+            if exchange._close_callback is not None:
+                exchange._close_callback = None
+        self._exchange = self._delegate = None
         if not engine.keep_alive:
             # Whoever has sent more than we want to read must still get to see the response.
             self._close_when_sent(linger=len(engine.buffer) > 0 and not engine.is_client)

@@ -68,11 +68,13 @@ class HTTP1Connection(HTTPConnection):
         params: HTTP1ConnectionParameters | None = None,
         context: object | None = None,
     ) -> None:
+        if params is None:
+            params = HTTP1ConnectionParameters()
         self.stream = stream
         self.is_client = is_client
-        self.params = params or HTTP1ConnectionParameters()
+        self.params = params
         self.context = context
-        if self.params.no_keep_alive:
+        if params.no_keep_alive:
             self.no_keep_alive = True
 
     # ------------------------------------------------------------------------ receiving

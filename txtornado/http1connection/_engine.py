@@ -159,6 +159,26 @@ class HTTP1Engine:
         self.received += 1
         self.buffer.append(data)
 
+    def receive_again(self, data: bytes) -> bool:
+        """Take bytes that came in; True if they are just the last request once more.
+
+        Then they are a head without a body, and `next_event` has nothing to find out:
+        what it would have said is `Event.HEAD`.  The common case on a kept connection.
+        """
+        self.received += 1
+        buffer = self.buffer
+        if (
+            data != self._last_head
+            or self.receiving is not _IDLE
+            or buffer.pos < len(buffer.bytes)
+            or self._block.content_length  # type: ignore[union-attr]
+        ):
+            buffer.append(data)
+            return False
+        self.headers = self._block.headers.copy()  # type: ignore[union-attr]
+        self.receiving = _DONE
+        return True
+
     def receive_eof(self) -> None:
         """Take note that nothing more comes in."""
         self.buffer.eof = True

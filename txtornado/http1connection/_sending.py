@@ -65,7 +65,7 @@ class Sending:
             keep_alive=not params.no_keep_alive,
         )
 
-    def _pump(self, then: Callable[[], None] | None = None, after: Any = None) -> None:
+    def _pump(self) -> None:
         raise NotImplementedError
 
     def _exchange_over(self) -> None:

@@ -16,6 +16,8 @@ from txtornado.log import app_log, gen_log
 
 __all__ = ["HTTP1ServerConnection"]
 
+_DONE = State.DONE
+
 #: Seconds for a head that has begun to become complete, unless ``header_timeout`` is shorter.
 _HEAD_TIMEOUT = 60.0
 
@@ -107,17 +109,24 @@ class HTTP1ServerConnection(Channel):
 
     # ------------------------------------------------------------------------ the channel
 
-    def _open_message(self) -> HTTPMessageDelegate:
+    def _on_head(self) -> None:
         if self._head_since is not None:
             self._head_since = None
-        exchange = HTTP1Connection(self.stream, False, self.params, self.context)
+        engine, params = self.engine, self.params
+        self._exchange = exchange = HTTP1Connection(self.stream, False, params, self.context)
         exchange._channel = self
-        self._exchange = exchange
         delegate = self._start_request(self, exchange)
-        if self.params.decompress:
+        if params.decompress:
             delegate = self._prepared(delegate, exchange)
         self._delegate = delegate
-        return delegate
+        self._reading = True
+        wait = delegate.headers_received(engine.start_line, engine.headers)
+        if wait is not None:
+            self._wait(wait, self._after_head)
+        elif engine.receiving is not _DONE or self._ended:
+            self._after_head()
+        else:
+            self._on_end()
 
     def _on_need_data(self) -> None:
         super()._on_need_data()

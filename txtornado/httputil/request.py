@@ -12,7 +12,7 @@ import http.cookies
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from txtornado.concurrent import Future, with_callback
 from txtornado.escape import parse_qs_bytes
@@ -157,15 +157,50 @@ class HTTPServerRequest:
         remote_ip: str | None = None,
         protocol: str | None = None,
     ) -> None:
-        if start_line is not None:
-            method, uri, version = start_line
-        elif uri is None:
-            uri = "/"
-        self.method = method or "GET"
-        self.uri = uri
-        self.path, _, self.query = uri.partition("?")
-        self.version = version
-        self.headers = headers = HTTPHeaders() if headers is None else headers
+        if start_line is None:
+            start_line = RequestStartLine(method or "GET", "/" if uri is None else uri, version)
+        if headers is None:
+            headers = HTTPHeaders()
+        self._begin(start_line, headers, host, connection)
+        if server_connection is not None:
+            self.server_connection = server_connection
+        if body is not None:
+            self._body = body
+        if files is not None:
+            self.files = files
+        if remote_ip is not None:
+            self.remote_ip = remote_ip
+        if protocol is not None:
+            self.protocol = protocol
+
+    @classmethod
+    def received(
+        cls,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,
+        connection: HTTPConnection | None,
+        server_connection: object,
+    ) -> Self:
+        """A request of which a connection has just received the head; ours.
+
+        The same as the constructor with these arguments, in less time.
+        """
+        self = cls.__new__(cls)
+        self._begin(start_line, headers, None, connection)
+        self.server_connection = server_connection
+        return self
+
+    def _begin(
+        self,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,
+        host: str | None,
+        connection: HTTPConnection | None,
+    ) -> None:
+        """Set what every request has."""
+        self.method, self.uri, self.version = start_line
+        self.path, _, self.query = self.uri.partition("?")
+        self.headers = headers
         if host is None:
             host = headers.get("Host")
             if host is None:
@@ -182,16 +217,6 @@ class HTTPServerRequest:
                 context = getattr(connection, "context", None)
                 self.protocol = getattr(context, "protocol", "http")
                 self.remote_ip = getattr(context, "remote_ip", None)
-        if server_connection is not None:
-            self.server_connection = server_connection
-        if body is not None:
-            self._body = body
-        if files is not None:
-            self.files = files
-        if remote_ip is not None:
-            self.remote_ip = remote_ip
-        if protocol is not None:
-            self.protocol = protocol
         if self.query:
             check_field_count(self.query, get_parse_body_config().urlencoded.max_arguments)
         self._start_time = time.time()

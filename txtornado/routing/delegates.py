@@ -36,11 +36,11 @@ class RoutingDelegate(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        request = HTTPServerRequest(
-            connection=self.request_conn,
-            server_connection=self.server_conn,
-            start_line=start_line,  # type: ignore[arg-type]  # a server's are requests
-            headers=headers,
+        request = HTTPServerRequest.received(
+            start_line,  # type: ignore[arg-type]  # a server's are requests
+            headers,
+            self.request_conn,
+            self.server_conn,
         )
         delegate = self.router.find_handler(request)
         if delegate is None:

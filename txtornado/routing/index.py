@@ -53,15 +53,6 @@ class RuleIndex:
             self._answers[key] = found = self._answer(key)
         return found
 
-    def certain(self) -> list[tuple[str, Rule]]:
-        """Each literal path whose first possible rule is its own, and that rule."""
-        found = []
-        for path in self._paths:
-            rule, match, _ = self.find(path)[0]
-            if match is None:
-                found.append((path, rule))
-        return found
-
     def _place_of(self, path: str) -> str:
         """Return the deepest directory of ``path`` that rules start with."""
         longest = self._longest

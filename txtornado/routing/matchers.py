@@ -110,7 +110,11 @@ class PathMatches(Matcher):
         self._facts: PatternFacts | None = None
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        match = self._match(request.path)
+        return self.match_path(request.path)
+
+    def match_path(self, path: str) -> dict[str, Any] | None:
+        """Return the same for the path of a request; ours."""
+        match = self._match(path)
         if match is None:
             return None
         if not self._has_groups:

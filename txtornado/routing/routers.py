@@ -111,10 +111,6 @@ class RuleRouter(Router):
                 return delegate
         return None
 
-    def literal_rules(self) -> list[tuple[str, Rule]]:
-        """The literal paths among the rules, each with the rule that it surely leads to; ours."""
-        return RuleIndex(self._rules).certain()
-
     def get_target_delegate(
         self, target: Any, request: HTTPServerRequest, **target_params: Any
     ) -> HTTPMessageDelegate | None:

@@ -16,16 +16,14 @@ from txtornado.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
-    PathMatches,
     ReversibleRouter,
-    ReversibleRuleRouter,
     Rule,
 )
-from txtornado.routing.index import RuleIndex
 from txtornado.util import import_object
-from txtornado.web._delegate import HandlerDelegate
+from txtornado.web._delegate import ApplicationDelegate, HandlerDelegate
 from txtornado.web._handler import RequestHandler
 from txtornado.web._handlers import ErrorHandler
+from txtornado.web._routes import ApplicationRouter, Route, Routes
 from txtornado.web._static import StaticFileHandler
 from txtornado.web._transforms import GZipContentEncoding, OutputTransform
 from txtornado.web._uimodules import Linkify, TemplateModule, UIModule, XSRFFormHTML
@@ -34,96 +32,6 @@ if TYPE_CHECKING:
     from txtornado.httpserver import HTTPServer
 
 __all__ = ["Application", "ApplicationRouter"]
-
-
-class ApplicationRouter(ReversibleRuleRouter):
-    """Routes to the handlers of an application, and to lists of further rules."""
-
-    def __init__(self, application: Application, rules: Iterable[Any] | None = None) -> None:
-        self.application = application
-        super().__init__(rules)
-
-    def process_rule(self, rule: Rule) -> Rule:
-        rule = super().process_rule(rule)
-        if isinstance(rule.target, list | tuple):
-            rule.target = ApplicationRouter(self.application, rule.target)
-        return rule
-
-    def get_target_delegate(
-        self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
-    ) -> httputil.HTTPMessageDelegate | None:
-        if isclass(target) and issubclass(target, RequestHandler):
-            return self.application.get_handler_delegate(request, target, **target_params)
-        return super().get_target_delegate(target, request, **target_params)
-
-
-class DirectRoutes:
-    """The handlers of an application's literal paths, where nothing can come between.
-
-    Routing asks the routers; this answers the commonest question without them: which handler
-    is behind a literal path, when there are no rules about hosts and no rule before that one
-    could match.  It is made anew when the rules change.
-    """
-
-    __slots__ = ("_index", "_lists", "targets", "wildcard_only")
-
-    def __init__(self, application: Application) -> None:
-        outer, inner = application.default_router, application.wildcard_router
-        self._lists = [(rules, rules.version) for rules in (outer._rules, inner._rules)]
-        self.targets: dict[str, tuple[type[RequestHandler], dict[str, Any]]] = {}
-        #: No rules about hosts: the wildcard router alone decides.
-        self.wildcard_only = (
-            type(outer) is type(inner) is ApplicationRouter
-            and len(outer._rules) == 1
-            and type(outer._rules[0].matcher) is AnyMatches
-            and outer._rules[0].target is inner
-        )
-        #: Of the wildcard router, when it has nothing but paths that lead to handlers.
-        self._index: RuleIndex | None = None
-        if self.wildcard_only:
-            self._fill(inner)
-            if all(_is_plain(rule) for rule in inner._rules):
-                self._index = RuleIndex(inner._rules)
-
-    def _fill(self, router: ApplicationRouter) -> None:
-        for path, rule in router.literal_rules():
-            if _is_plain(rule):
-                self.targets[path] = (rule.target, rule.target_kwargs)
-
-    def find(
-        self, application: Application, request: httputil.HTTPServerRequest
-    ) -> httputil.HTTPMessageDelegate | None:
-        """What the wildcard router finds, which alone decides."""
-        if self._index is None:
-            return application.wildcard_router.find_handler(request)
-        path = request.path
-        for rule, match, prefix in self._index.find(path):
-            if match is None:
-                params: dict[str, Any] | None = {}
-            else:
-                params = match(request) if path.startswith(prefix) else None
-            if params is not None:
-                return application.get_handler_delegate(
-                    request, rule.target, rule.target_kwargs, **params
-                )
-        return None
-
-    def current(self, application: Application) -> bool:
-        """Whether the rules are still those that this was made from."""
-        (outer, outer_version), (inner, inner_version) = self._lists
-        return (
-            outer.version == outer_version
-            and inner.version == inner_version
-            and application.default_router._rules is outer
-            and application.wildcard_router._rules is inner
-        )
-
-
-def _is_plain(rule: Rule) -> bool:
-    """Whether a rule leads from a path to a handler."""
-    target = rule.target
-    is_handler = isclass(target) and issubclass(target, RequestHandler)
-    return is_handler and type(rule.matcher) is PathMatches
 
 
 class Application(ReversibleRouter):
@@ -136,7 +44,7 @@ class Application(ReversibleRouter):
     ``settings``.
     """
 
-    _direct: DirectRoutes | None = None
+    _routes: Routes | None = None
 
     def __init__(
         self,
@@ -210,17 +118,37 @@ class Application(ReversibleRouter):
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> Any:
         """The delegate of the first rule that matches; of a 404 if none does."""
-        direct = self._direct
-        if direct is None or not direct.current(self):
-            direct = self._direct = DirectRoutes(self)
-        target = direct.targets.get(request.path)
-        if target is not None:
-            return self.get_handler_delegate(request, *target)
-        if direct.wildcard_only:
-            delegate = direct.find(self, request)
-            return self._no_handler(request) if delegate is None else delegate
+        route = self._route(request.path)
+        if route is not None:
+            rule, args, kwargs = route
+            return self.get_handler_delegate(request, rule.target, rule.target_kwargs, args, kwargs)
         delegate = self.default_router.find_handler(request)
         return self._no_handler(request) if delegate is None else delegate
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        """See `~txtornado.httputil.HTTPServerConnectionDelegate`."""
+        cls = type(self)
+        if (
+            cls.find_handler is not _our_find_handler
+            or cls.get_handler_delegate is not _our_get_handler_delegate
+        ):
+            return super().start_request(server_conn, request_conn)
+        return ApplicationDelegate(self, server_conn, request_conn)
+
+    def _route(self, path: str) -> Route | None:
+        """Where ``path`` leads, if that alone decides; see `Routes`."""
+        routes = self._routes
+        if (
+            routes is None
+            or routes.outer is not self.default_router._rules
+            or routes.inner is not self.wildcard_router._rules
+            or routes.outer_version != routes.outer.version
+            or routes.inner_version != routes.inner.version
+        ):
+            routes = self._routes = Routes(self.default_router, self.wildcard_router)
+        return routes.known.get(path) or routes.find(path)
 
     def _no_handler(self, request: httputil.HTTPServerRequest) -> HandlerDelegate:
         if default_class := self.settings.get("default_handler_class"):
@@ -233,7 +161,7 @@ class Application(ReversibleRouter):
         request: httputil.HTTPServerRequest,
         target_class: type[RequestHandler],
         target_kwargs: dict[str, Any] | None = None,
-        path_args: list[Any] | None = None,
+        path_args: Iterable[Any] | None = None,
         path_kwargs: dict[str, Any] | None = None,
     ) -> HandlerDelegate:
         """The delegate that serves ``request`` with ``target_class`` (since 4.5)."""
@@ -282,6 +210,10 @@ class Application(ReversibleRouter):
         for name, module in _named(modules):
             if isclass(module) and issubclass(module, UIModule):
                 self.ui_modules[name] = module
+
+
+_our_find_handler = Application.find_handler
+_our_get_handler_delegate = Application.get_handler_delegate
 
 
 def _named(things: Any) -> Iterable[tuple[str, Any]]:

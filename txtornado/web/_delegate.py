@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from txtornado import httputil
@@ -17,7 +17,7 @@ from txtornado.web._static import StaticFileHandler
 if TYPE_CHECKING:
     from txtornado.web._application import Application
 
-__all__ = ["HandlerDelegate"]
+__all__ = ["ApplicationDelegate", "HandlerDelegate"]
 
 _our_execute = RequestHandler._execute
 
@@ -30,6 +30,8 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
     """
 
     handler: RequestHandler | None = None
+    #: What came of the body.
+    chunks: list[bytes] | None = None
     _body_error: str | None = None
 
     def __init__(
@@ -38,17 +40,16 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         request: httputil.HTTPServerRequest,
         handler_class: type[RequestHandler],
         handler_kwargs: dict[str, Any] | None,
-        path_args: list[Any] | None,
+        path_args: Iterable[Any] | None,
         path_kwargs: dict[str, Any] | None,
     ) -> None:
         self.application = application
-        self.request = request
         self.connection = request.connection
+        self.request = request
         self.handler_class = handler_class
-        self.handler_kwargs = handler_kwargs or {}
-        self.path_args = tuple(path_args) if path_args else ()
+        self.handler_kwargs = handler_kwargs
+        self.path_args = tuple(path_args or ())
         self.path_kwargs = path_kwargs or {}
-        self.chunks: list[bytes] = []
         self.stream_request_body = handler_class._stream_request_body
 
     def headers_received(self, start_line: Any, headers: Any) -> Awaitable[None] | None:
@@ -56,7 +57,10 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if not self.stream_request_body:
-            self.chunks.append(chunk)
+            if self.chunks is None:
+                self.chunks = [chunk]
+            else:
+                self.chunks.append(chunk)
             return None
         handler = self.handler
         if handler is None or handler._finished:
@@ -68,21 +72,21 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
             if self.handler is not None:
                 _execution.body_complete(self.handler)
             return
-        if self.chunks:
-            self._take_body()
+        if self.chunks is not None:
+            self._take_body(self.chunks)
         self.execute()
 
-    def _take_body(self) -> None:
+    def _take_body(self, chunks: list[bytes]) -> None:
         request = self.request
-        request._take_body(self.chunks)
-        self.chunks = []
+        request._take_body(chunks)
+        self.chunks = None
         try:
             request._parse_body()
         except httputil.HTTPInputError as error:
             self._body_error = str(error)
 
     def on_connection_close(self) -> None:
-        self.chunks.clear()
+        self.chunks = None
         if self.handler is not None:
             try:
                 self.handler.on_connection_close()
@@ -98,7 +102,10 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
         if "static_hash_cache" in settings and not settings["static_hash_cache"]:
             StaticFileHandler.reset()
         try:
-            handler = self.handler_class(application, request, **self.handler_kwargs)
+            if self.handler_kwargs:
+                handler = self.handler_class(application, request, **self.handler_kwargs)
+            else:
+                handler = self.handler_class(application, request)
         except Exception as error:
             self.handler = handler = RequestHandler(application, request)
             _execution.report(handler, error)
@@ -125,6 +132,45 @@ class HandlerDelegate(httputil.HTTPMessageDelegate):
                 as_future(result).add_done_callback(_log_failure)
         except Exception as error:
             _execution.report(handler, error)
+
+
+class ApplicationDelegate(HandlerDelegate):
+    """An application's delegate for a request of which nothing is known yet.
+
+    Mostly the path alone tells the handler, and this becomes its delegate; otherwise everything
+    goes to the delegate that routing finds.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        server_conn: object,
+        request_conn: httputil.HTTPConnection,
+    ) -> None:
+        self.application = application
+        self.connection = request_conn
+        self._server_conn = server_conn
+
+    def headers_received(self, start_line: Any, headers: Any) -> Awaitable[None] | None:
+        self.request = request = httputil.HTTPServerRequest.received(
+            start_line, headers, self.connection, self._server_conn
+        )
+        route = self.application._route(request.path)
+        if route is None:
+            return self._hand_over().headers_received(start_line, headers)
+        rule, self.path_args, self.path_kwargs = route
+        self.handler_class = handler_class = rule.target
+        self.handler_kwargs = rule.target_kwargs
+        self.stream_request_body = streams = handler_class._stream_request_body
+        return self.execute() if streams else None
+
+    def _hand_over(self) -> httputil.HTTPMessageDelegate:
+        """Leave the rest of the message to whoever routing finds."""
+        delegate: httputil.HTTPMessageDelegate = self.application.find_handler(self.request)
+        self.data_received = delegate.data_received  # type: ignore[method-assign]
+        self.finish = delegate.finish  # type: ignore[method-assign]
+        self.on_connection_close = delegate.on_connection_close  # type: ignore[method-assign]
+        return delegate
 
 
 def _log_failure(future: Any) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rest", "as_task", "start"]
 
-# `RequestHandler`, put here by its module, which imports this one.
-_ours: Any = None
+# `RequestHandler.finish`, put here by its module, which imports this one.
+_finish: Any = None
 
 Rest = Coroutine[Any, Any, None]
 
@@ -64,7 +64,7 @@ def start(
         if not handler._finished:
             if not handler._auto_finish:
                 _watch_connection(handler)
-            elif type(handler).finish is _ours.finish:
+            elif type(handler).finish is _finish:
                 handler._end()
             else:
                 handler.finish()

@@ -95,7 +95,10 @@ class RequestHandler(Identity, Pages):
         self.application = application
         self.request = request
         self.clear()
-        self.initialize(**kwargs)
+        if kwargs:
+            self.initialize(**kwargs)
+        else:
+            self.initialize()
 
     def initialize(self, **kwargs: Any) -> None:
         """Override to take the keyword arguments of the route; may not produce output."""
@@ -471,6 +474,7 @@ class RequestHandler(Identity, Pages):
         return wrapper
 
 
-_response._ours = _execution._ours = RequestHandler
+_response.recognise(RequestHandler)
+_execution._finish = RequestHandler.finish
 _our_set_header = RequestHandler.set_header
 _our_decode = RequestHandler.decode_argument

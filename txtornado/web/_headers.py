@@ -6,11 +6,11 @@ import datetime
 import numbers
 import re
 import time
-from collections.abc import Iterable
 from typing import Any, overload
 
 from txtornado import httputil
 from txtornado._version import version
+from txtornado.web._conditional import content_etag
 
 __all__ = [
     "HeaderValue",
@@ -75,28 +75,56 @@ class _PlainHeads(dict[str | None, bytes]):
 _plain_heads = _PlainHeads()
 
 
+#: What follows a plain head for a small body that was sent with its etag; such bodies often come
+#: again, and less than these.
+_small_tails: dict[bytes, tuple[str, bytes]] = {}
+_SMALL_BODY = 256
+_MAX_SMALL_TAILS = 256
+
+
 def plain_response(
     body: bytes,
-    etag: str | None,
+    with_etag: bool,
     content_type: str | None,
-    cookies: Iterable[str] | None,
     more: str = "",
-) -> bytes:
+    cookies: dict[str, str] | None = None,
+) -> tuple[str | None, bytes]:
     """A whole response: 200, with the headers that every response starts with.
 
     What the arguments name comes in where it would in `HTTPHeaders`; ``more`` are lines.
+
+    Returns:
+        the etag of ``body``, if it was wanted, and the response.
     """
     second = int(time.time())
     if second != _plain_heads.second:
         _plain_heads.clear()
         _plain_heads.second = second
+    head = _plain_heads[content_type]
+    if with_etag and cookies is None and not more and len(body) <= _SMALL_BODY:
+        known, tail = _small_tails.get(body) or _small_tail(body)
+        return known, head + tail
+    etag = content_etag((body,)) if with_etag else None
+    return etag, head + _tail(body, etag, more, cookies)
+
+
+def _tail(
+    body: bytes, etag: str | None, more: str = "", cookies: dict[str, str] | None = None
+) -> bytes:
     if etag is not None:
         more += f"Etag: {etag}\r\n"
-    end = "\r\n"
+    more += f"Content-Length: {len(body)}\r\n"
     if cookies is not None:
-        end = "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies]) + end
-    more = f"{more}Content-Length: {len(body)}\r\n{end}"
-    return _plain_heads[content_type] + more.encode("latin-1") + body
+        more += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in cookies.values()])
+    return b"".join((more.encode("latin-1"), b"\r\n", body))
+
+
+def _small_tail(body: bytes) -> tuple[str, bytes]:
+    if len(_small_tails) >= _MAX_SMALL_TAILS:
+        _small_tails.clear()
+    etag = content_etag((body,))
+    _small_tails[body] = found = (etag, _tail(body, etag))
+    return found
 
 
 class LazyHeaders:

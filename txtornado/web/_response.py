@@ -8,7 +8,6 @@ connection has it and through the documented `HTTPConnection` methods where not.
 from __future__ import annotations
 
 from asyncio import Future
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import done_future, new_future
@@ -19,10 +18,29 @@ from txtornado.web._headers import plain_response, start_line
 if TYPE_CHECKING:
     from txtornado.web._handler import RequestHandler
 
-__all__ = ["allows_body", "complete_headers", "finish_response", "flush", "send_plain"]
+__all__ = [
+    "allows_body",
+    "complete_headers",
+    "finish_response",
+    "flush",
+    "recognise",
+    "send_plain",
+]
 
-# `RequestHandler`, put here by its module, which imports this one.
-_ours: Any = None
+# Methods of `RequestHandler`, put here by its module, which imports this one.
+_flush: Any = None
+_compute_etag: Any = None
+_set_etag_header: Any = None
+_check_etag_header: Any = None
+
+
+def recognise(handler_class: type[RequestHandler]) -> None:
+    """Know the methods of ``handler_class`` for those that nobody has overridden."""
+    global _flush, _compute_etag, _set_etag_header, _check_etag_header
+    _flush = handler_class.flush
+    _compute_etag = handler_class.compute_etag
+    _set_etag_header = handler_class.set_etag_header
+    _check_etag_header = handler_class.check_etag_header
 
 
 def complete_headers(handler: RequestHandler) -> None:
@@ -38,10 +56,7 @@ def complete_headers(handler: RequestHandler) -> None:
         and not handler._conditions_checked
     ):
         hooks = type(handler)
-        if (
-            hooks.set_etag_header is _ours.set_etag_header
-            and hooks.compute_etag is _ours.compute_etag
-        ):
+        if hooks.set_etag_header is _set_etag_header and hooks.compute_etag is _compute_etag:
             handler._headers["Etag"] = content_etag(handler._write_buffer)
         else:
             handler.set_etag_header()
@@ -73,35 +88,34 @@ def send_plain(handler: RequestHandler) -> bool:
     the ordinary, goes out without its headers being made.  In every other case nothing is done.
     """
     request = handler.request
+    method = request.method
     hooks = type(handler)
     if (
-        handler._status_code != 200
+        method == "HEAD"
+        or handler._status_code != 200
         or handler._reason != "OK"
         or handler._transforms
-        or hooks.flush is not _ours.flush
+        or hooks.flush is not _flush
     ):
         return False
-    wants_etag = False
-    if request.method == "GET":
-        wants_etag = not handler._conditions_checked
-        if wants_etag and (
-            hooks.compute_etag is not _ours.compute_etag
-            or hooks.set_etag_header is not _ours.set_etag_header
-            or hooks.check_etag_header is not _ours.check_etag_header
-            or "If-None-Match" in request.headers
-        ):
-            return False
-    elif request.method == "HEAD":
+    wants_etag = method == "GET" and not handler._conditions_checked
+    if wants_etag and (
+        hooks.compute_etag is not _compute_etag
+        or hooks.set_etag_header is not _set_etag_header
+        or hooks.check_etag_header is not _check_etag_header
+        or "If-None-Match" in request.headers
+    ):
         return False
+    connection: Any = request.connection
     try:
-        write_encoded = request.connection.write_encoded  # type: ignore[union-attr]
+        write_encoded = connection.write_encoded
     except AttributeError:
         return False
     buffer = handler._write_buffer
     body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
-    etag = f'"{sha1(body, usedforsecurity=False).hexdigest()}"' if wants_etag else None
-    cookies = None if handler._new_cookies is None else handler._new_cookies.values()
-    response = plain_response(body, etag, handler._plain_type, cookies, handler._plain_more)
+    etag, response = plain_response(
+        body, wants_etag, handler._plain_type, handler._plain_more, handler._new_cookies
+    )
     if not write_encoded(response):
         return False
     handler._headers_written = True
