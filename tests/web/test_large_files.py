@@ -173,3 +173,20 @@ class LargeFileTests(Folder, ReactorTestCase):
         ):
             received = await self.ask(address, self.request("large.bin"))
         self.assertEqual(received.partition(b"\r\n\r\n")[2], self.content)
+
+    async def test_becomes_a_pipe(self) -> None:
+        """A pipe in place of the file holds nobody up: the connection ends."""
+
+        class Handler(StaticFileHandler):
+            def set_extra_headers(self, path: str) -> None:
+                assert self.absolute_path is not None
+                os.unlink(self.absolute_path)
+                os.mkfifo(self.absolute_path)
+
+            def log_exception(self, *args: Any) -> None:
+                pass
+
+        received = await self.ask(self.serve(self.app(Handler)), self.request("large.bin"))
+        head, _, body = received.partition(b"\r\n\r\n")
+        self.assertIn(b"Content-Length: %d" % SIZE, head)
+        self.assertEqual(body, b"")

@@ -247,14 +247,12 @@ class StaticFileHandler(RequestHandler):
         self, path: str, start: int | None, end: int | None, length: int
     ) -> None:
         if type(self).write is _ours.write and type(self).flush is _ours.flush:
-            file = await _in_thread(open, path, "rb")
-            try:
+            # It was looked at a moment ago: what the system has to know for this is in memory.
+            with open(path, "rb", buffering=0, opener=_open_at_once) as file:  # noqa: ASYNC230
                 self.flush()  # the headers, on which transforms decide whether they do anything
                 idle = all(map(is_idle, self._transforms))
                 if idle and await self._sent(file, start or 0, length):
                     return
-            finally:
-                await _in_thread(file.close)
         await self._write_chunks_from_thread(self.get_content(path, start, end))
 
     async def _sent(self, file: IO[bytes], start: int, length: int) -> bool:
@@ -522,6 +520,11 @@ _our_get_content_version = StaticFileHandler.__dict__["get_content_version"].__f
 
 def _length(start: int | None, end: int | None, size: int) -> int:
     return (size if end is None else end) - (start or 0)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open what should be a file, without waiting if it has become a pipe meanwhile."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _in_thread(function: Any, *args: Any) -> Future[Any]:
