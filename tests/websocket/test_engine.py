@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.websocket.support import close, frame, masked
+from tests.websocket.support import MASK, close, frame, masked
 from txtornado.websocket import _frames
 from txtornado.websocket._deflate import Agreement
 from txtornado.websocket._engine import Engine
@@ -50,6 +50,12 @@ def chop(data: bytes, cuts: list[int]) -> list[bytes]:
 def deflated(data: bytes) -> bytes:
     context = zlib.compressobj(wbits=-15)
     return (context.compress(data) + context.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def final(data: bytes) -> bytes:
+    """``data`` deflated to a stream of its own, which ends (RFC 7692, section 7.2.3.5)."""
+    context = zlib.compressobj(wbits=-15)
+    return context.compress(data) + context.flush() + b"\x00"
 
 
 sizes = st.sampled_from([125, 126, 127, 8191, 65535, 65536])
@@ -98,6 +104,45 @@ class RoundTripTests(SynchronousTestCase):
         events(theirs, ours.send_message(TEXT, b"12345"))
         self.assertEqual((ours.message_bytes_out, ours.wire_bytes_out), (5, 11))
         self.assertEqual((theirs.message_bytes_in, theirs.wire_bytes_in), (5, 11))
+
+
+class WholeFrameTests(SynchronousTestCase):
+    """A frame that comes at once is judged as one that comes byte by byte."""
+
+    @given(
+        st.sampled_from([FIN, FIN | RSV1, 0, RSV1, FIN | 0x20]),
+        st.sampled_from([TEXT, BINARY, 0, CLOSE, PING]),
+        st.one_of(
+            st.binary(max_size=130),
+            st.text(max_size=130).map(str.encode),
+            st.text(max_size=400).map(lambda text: deflated(text.encode())),
+            st.text(max_size=400).map(lambda text: final(text.encode())),
+            large,
+        ),
+        st.booleans(),
+        st.booleans(),
+        st.one_of(st.none(), st.builds(Agreement, client_forgets=st.booleans())),
+        st.sampled_from([0, 100, 125, 126, 300, LIMIT]),
+    )
+    def test_same(self, flags, opcode, payload, masks, is_client, agreement, limit) -> None:
+        """The same messages, or the same refusal."""
+        wire = frame(flags | opcode, payload, MASK if masks else None)
+        outcomes = []
+        for pieces in ([wire + wire], chop(wire + wire, [1, 2, 3, 5, 9, len(wire), len(wire) + 7])):
+            engine = Engine(is_client, limit)
+            if agreement is not None:
+                engine.use_deflate(agreement, {})
+            found: list[object] = []
+            try:
+                for piece in pieces:
+                    engine.receive_data(piece)
+                    while (event := engine.next_event()) is not None:
+                        found.append((engine.opcode, event))
+                found.append(engine.message_bytes_in)
+            except ProtocolViolation as error:
+                found.append(error.code)
+            outcomes.append(found)
+        self.assertEqual(*outcomes)
 
 
 class FragmentTests(SynchronousTestCase):

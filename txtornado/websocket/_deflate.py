@@ -254,9 +254,13 @@ class Inflater:
                 self._context = None
         return out
 
-    def finish(self, limit: int) -> bytes:
-        """The last part of a message (RFC 7692, section 7.2.2)."""
-        out = self.decompress(_TAIL, limit)
+    def whole(self, data: bytes, limit: int) -> bytes:
+        """What a whole message comes to; see `decompress`."""
+        out = self.decompress(data + _TAIL, limit)
         if self._forgets:
             self._context = None
         return out
+
+    def finish(self, limit: int) -> bytes:
+        """The last part of a message (RFC 7692, section 7.2.2)."""
+        return self.whole(b"", limit)

@@ -1,10 +1,10 @@
 """RFC 6455 without I/O: bytes in, messages and control frames out, and the other way round.
 
 `Engine.receive_data` takes what came in, `Engine.next_event` hands on what is complete, one
-message or control frame at a time.  Most messages are one small frame: those are recognised,
-unmasked and decoded in one go.  Everything else takes the long way, frame by frame and piece by
-piece, so that what is wrong is refused as soon as it shows, were it the first bad byte of a large
-message, and no more than the limit is ever kept.
+message or control frame at a time.  Most messages are one frame that came at once: those are
+recognised, unmasked, inflated and decoded in one go.  Everything else takes the long way, frame by
+frame and piece by piece, so that what is wrong is refused as soon as it shows, were it the first
+bad byte of a large message, and no more than the limit is ever kept.
 
 Why not an engine that is there already: echoing a 32-byte text takes 18 microseconds with
 wsproto 1.3, 4.5 with the sans-I/O layer of ``websockets`` 17, and less than 2 here; neither
@@ -39,6 +39,7 @@ _KNOWN = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 _FIN_TEXT = FIN | TEXT
 _FIN_BINARY = FIN | BINARY
 _WHOLE = (_FIN_TEXT, _FIN_BINARY)
+_WHOLE_DEFLATED = (_FIN_TEXT | RSV1, _FIN_BINARY | RSV1)
 
 
 class Engine:
@@ -151,14 +152,14 @@ class Engine:
                 start = position + 2
                 end = start + size
                 if size > CONTROL_LIMIT or end > len(buffer) or size > self._max_size:
-                    return self._continue()
+                    return self._whole(first)
                 payload = buffer[start:end]
             else:
                 size -= 0x80
                 start = position + 6
                 end = start + size
                 if not 0 <= size <= CONTROL_LIMIT or end > len(buffer) or size > self._max_size:
-                    return self._continue()
+                    return self._whole(first)
                 payload = apply_mask(buffer[start:end], buffer[position + 2 : start])
             self._position = end
             self.message_bytes_in += size
@@ -170,7 +171,44 @@ class Engine:
                 return payload.decode()
             except UnicodeDecodeError:
                 raise _bad_text() from None
+        if first in _WHOLE_DEFLATED:
+            return self._whole(first)
         return self._continue()
+
+    def _whole(self, first: int) -> str | bytes | None:
+        """A message in one frame of less than 64 KiB, if it is here; else the long way."""
+        buffer, start = self._buffer, self._position + 2
+        inflater = self._inflater if first & RSV1 else None
+        second = buffer[start - 1]
+        size = second & 0x7F
+        if (
+            size == 127
+            or (second > 127) is self._is_client
+            or (inflater is None and first not in _WHOLE)
+        ):
+            return self._continue()
+        if size == 126:
+            size = int.from_bytes(buffer[start : start + 2], "big")
+            start += 2
+        if not self._is_client:
+            start += 4
+        end = start + size
+        if end > len(buffer) or size > self._max_size:
+            return self._continue()
+        payload = buffer[start:end]
+        if not self._is_client:
+            payload = apply_mask(payload, buffer[start - 4 : start])
+        self._position = end
+        if inflater is not None:
+            payload = inflater.whole(payload, self._max_size)
+        self.message_bytes_in += len(payload)
+        self.opcode = opcode = first & 0x0F
+        if opcode == BINARY:
+            return payload
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            raise _bad_text() from None
 
     def _continue(self) -> str | bytes | None:
         """The long way: any frame, in any number of pieces."""
