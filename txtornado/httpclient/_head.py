@@ -73,7 +73,8 @@ def request_head(
         ValueError: a header has characters that none may have.
     """
     # Host comes first (RFC 9110, section 7.2).
-    headers = HTTPHeaders({"Host": request.headers.get("Host", target.authority)})
+    headers = HTTPHeaders()
+    headers["Host"] = request.headers.get("Host", target.authority)
     for name in request.headers:
         if not Grammar.field_name.fullmatch(name):
             raise ValueError(f"Illegal characters in header name {name!r}")

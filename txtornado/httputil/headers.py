@@ -114,7 +114,10 @@ class HTTPHeaders(MutableMapping[str, str]):
             return
         self._store = {}
         self._several = False
-        if args or kwargs:
+        if len(args) == 1 and not kwargs and type(args[0]) is dict:
+            for name, value in args[0].items():
+                self[name] = value
+        elif args or kwargs:
             self.update(*args, **kwargs)
 
     @classmethod
@@ -250,6 +253,13 @@ class HTTPHeaders(MutableMapping[str, str]):
         """Return the value of ``key``, or ``default`` when there is none."""
         value = self._store.get(_SPELLINGS[key], default)
         return ",".join(value) if type(value) is _Values else value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key``, which becomes ``default`` when there is none."""
+        if key in self:
+            return self[key]
+        self[key] = default
+        return default
 
     def __delitem__(self, name: str) -> None:
         del self._store[_SPELLINGS[name]]
