@@ -45,6 +45,33 @@ for name in sys.argv[1:]:
 print(json.dumps(troubles))
 """
 
+#: Serves a plain application, asks it once, and tells what was imported for that.
+PLAIN_SERVER = """
+import asyncio, json, sys
+import txtornado.web
+
+class Hello(txtornado.web.RequestHandler):
+    def get(self):
+        self.write("Hello")
+
+async def main():
+    server = txtornado.web.Application([("/", Hello)]).listen(0, "127.0.0.1")
+    [sock] = server._sockets.values()
+    reader, writer = await asyncio.open_connection(*sock.getsockname())
+    writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    answer = await reader.read()
+    writer.close()
+    print(json.dumps([answer.decode(), sorted(sys.modules)]))
+
+asyncio.run(main())
+"""
+#: What a server needs for some requests or settings only; each takes long to import, or much memory.
+NOT_AT_START = {
+    *("csv", "curses", "doctest", "gzip", "importlib.resources", "logging.handlers", "mimetypes"),
+    *("pdb", "treq", "twisted.names", "twisted.trial", "twisted.web", "unittest"),
+    *(f"txtornado.{name}" for name in ("auth", "httpclient", "locale", "template", "websocket")),
+}
+
 
 def modules() -> Iterator[str]:
     """The names of all modules of the package that can be imported here."""
@@ -78,6 +105,14 @@ class HouseTests(SynchronousTestCase):
         command = [sys.executable, "-c", IMPORTER, *names]
         output = subprocess.check_output(command, env=environment(), timeout=LIMIT)
         self.assertEqual(json.loads(output), [])
+
+    def test_plain_server_imports(self) -> None:
+        """A plain server is up and answers without importing what it makes no use of."""
+        command = [sys.executable, "-c", PLAIN_SERVER]
+        output = subprocess.check_output(command, env=environment(), timeout=LIMIT)
+        answer, imported = json.loads(output)
+        self.assertTrue(answer.endswith("Hello"), answer)
+        self.assertEqual(NOT_AT_START.intersection(imported), set())
 
     def test_independent_of_tornado(self) -> None:
         """No module imports the original, not even somewhere inside of a function."""

@@ -1,5 +1,6 @@
 """Tests for `txtornado.log`."""
 
+import importlib
 import io
 import logging
 import os
@@ -148,6 +149,19 @@ class LogFormatterTests(SynchronousTestCase):
         for fake in (self.fake_curses(-1), broken, None):
             self.patch(log, "colorama", None)
             self.assertNotIn("\x1b", self.colored(fake).format(record("x")))
+
+    def test_terminal_modules(self):
+        """``curses`` and ``colorama`` are there, None if not installed; other names are not."""
+        for name in ("curses", "colorama"):
+            try:
+                expected = importlib.import_module(name)
+            except ImportError:
+                expected = None
+            self.assertIs(getattr(log, name), expected)
+        everything = {}
+        exec("from txtornado.log import *", everything)
+        self.assertLessEqual(set(log.__all__), set(everything))
+        self.assertRaises(AttributeError, getattr, log, "termcap")
 
     def test_colorama(self):
         """Without curses, an initialised colorama provides for colours."""

@@ -11,11 +11,14 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from txtornado._version import tornado_version, tornado_version_info
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 __all__ = ["install_as_tornado"]
 
@@ -23,7 +26,7 @@ THEIRS = "tornado"
 OURS = "txtornado"
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds ``tornado.x`` as ``txtornado.x``."""
 
     def find_spec(
@@ -39,13 +42,13 @@ class _Finder(MetaPathFinder):
         found = importlib.util.find_spec(ours)
         if found is None:
             return None
-        spec = ModuleSpec(fullname, _Alias(ours), origin=found.origin)
+        spec = ModuleSpec(fullname, cast("Loader", _Alias(ours)), origin=found.origin)
         if found.submodule_search_locations is not None:
             spec.submodule_search_locations = []  # whoever looks there finds nothing but us
         return spec
 
 
-class _Alias(Loader):
+class _Alias:
     """Loads a module by handing out another."""
 
     def __init__(self, name: str) -> None:

@@ -11,8 +11,8 @@ them to Twisted's logging system, which is what a server under ``twistd`` wants.
 
 from __future__ import annotations
 
+import importlib
 import logging
-import logging.handlers
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,19 +26,8 @@ from txtornado.escape import to_unicode
 if TYPE_CHECKING:
     from txtornado.options import OptionParser
 
-try:
-    import curses as _curses
-except ImportError:  # Windows, and Pythons built without it
-    curses: ModuleType | None = None
-else:
-    curses = _curses
-
-try:
-    import colorama as _colorama  # type: ignore[import-untyped, import-not-found, unused-ignore]
-except ImportError:
-    colorama: ModuleType | None = None
-else:
-    colorama = _colorama
+    curses: ModuleType | None
+    colorama: ModuleType | None
 
 __all__ = [
     "LogFormatter",
@@ -55,6 +44,18 @@ __all__ = [
 access_log = logging.getLogger("tornado.access")
 app_log = logging.getLogger("tornado.application")
 gen_log = logging.getLogger("tornado.general")
+
+
+def __getattr__(name: str) -> ModuleType | None:
+    """``curses`` and ``colorama``, each None where it is not installed, once they are asked for."""
+    if name not in ("curses", "colorama"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module: ModuleType | None = importlib.import_module(name)
+    except ImportError:
+        module = None
+    globals()[name] = module
+    return module
 
 
 class LogFormatter(logging.Formatter):
@@ -137,6 +138,8 @@ def _stderr_supports_color() -> bool:
     try:
         if not (hasattr(sys.stderr, "isatty") and sys.stderr.isatty()):
             return False
+        from txtornado.log import colorama, curses
+
         if curses is not None:
             curses.setupterm()
             return bool(curses.tigetnum("colors") > 0)
@@ -147,6 +150,8 @@ def _stderr_supports_color() -> bool:
 
 def _terminal_colors(colors: dict[int, int]) -> tuple[dict[int, str], str]:
     """The control sequence of each level, and the one that ends it."""
+    from txtornado.log import curses
+
     if curses is None:
         return {level: f"\033[2;3{code}m" for level, code in colors.items()}, "\033[0m"
     set_color = curses.tigetstr("setaf") or curses.tigetstr("setf") or b""
@@ -262,16 +267,18 @@ def _level_named(name: str) -> int:
 
 
 def _file_handler(options: OptionParser) -> logging.Handler:
+    from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
+
     mode = options.log_rotate_mode
     if mode == "size":
-        return logging.handlers.RotatingFileHandler(
+        return RotatingFileHandler(
             filename=options.log_file_prefix,
             maxBytes=options.log_file_max_size,
             backupCount=options.log_file_num_backups,
             encoding="utf-8",
         )
     if mode == "time":
-        return logging.handlers.TimedRotatingFileHandler(
+        return TimedRotatingFileHandler(
             filename=options.log_file_prefix,
             when=options.log_rotate_when,
             interval=options.log_rotate_interval,

@@ -16,13 +16,15 @@ import importlib
 import inspect
 import re
 import sys
-import unittest
 import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import unittest
 
 __all__ = [
     "ArgReplacer",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from txtornado import locale as locales
 from txtornado.escape import xhtml_escape
 from txtornado.web import _cookies, _origin, _signing, _xsrf
 from txtornado.web._errors import HTTPError
@@ -254,6 +253,8 @@ class Identity:
 
     def get_browser_locale(self, default: str = "en_US") -> Any:
         """The best locale of ``Accept-Language`` (RFC 9110 section 12.5.4)."""
+        from txtornado import locale as locales
+
         header = self.request.headers.get("Accept-Language", "")
         accepted = locales.parse_accept_language(header[:_LANGUAGES_SIZE])
         return locales.get(*accepted) if accepted else locales.get(default)

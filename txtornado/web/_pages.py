@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from txtornado import template
 from txtornado.web import _rendering
 from txtornado.web._uimodules import UIModule, bind_ui
 
 if TYPE_CHECKING:
-    from txtornado import httputil
+    from txtornado import httputil, template
     from txtornado.locale import Locale
     from txtornado.util import ObjectDict
     from txtornado.web._application import Application

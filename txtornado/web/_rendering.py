@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from txtornado import template
 from txtornado.escape import utf8, xhtml_escape
 
 if TYPE_CHECKING:
+    from txtornado import template
     from txtornado.web._application import Application
     from txtornado.web._handler import RequestHandler
     from txtornado.web._uimodules import UIModule
@@ -57,6 +57,8 @@ def new_loader(settings: dict[str, Any], template_path: str) -> template.BaseLoa
         options["autoescape"] = settings["autoescape"]
     if "template_whitespace" in settings:
         options["whitespace"] = settings["template_whitespace"]
+    from txtornado import template  # much, and not every application has any
+
     return template.Loader(template_path, **options)
 
 

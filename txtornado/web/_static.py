@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import mimetypes
 import os
 import threading
 from asyncio import Future
@@ -540,6 +539,8 @@ def _http_date(moment: datetime.datetime) -> str:
 
 @functools.lru_cache(1024)
 def _content_type(path: str) -> str:
+    import mimetypes
+
     mime_type, encoding = mimetypes.guess_type(path)
     if encoding == "gzip":
         return "application/gzip"

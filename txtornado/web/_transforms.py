@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from txtornado import httputil
+
+if TYPE_CHECKING:
+    import gzip
 
 __all__ = ["GZipContentEncoding", "OutputTransform", "is_idle"]
 
@@ -72,6 +75,8 @@ class GZipContentEncoding(OutputTransform):
         if self._gzipping:
             self._gzipping = self._is_worth_it(status_code, headers, chunk, finishing)
         if self._gzipping:
+            import gzip
+
             headers["Content-Encoding"] = "gzip"
             self._file = gzip.GzipFile(
                 mode="wb", fileobj=self._buffer, compresslevel=self.GZIP_LEVEL, mtime=0
