@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.task import Clock
 
-from tests.http1.support import MemoryStream, Recorder, ok, serve
+from tests.http1.support import MemoryStream, Recorder, RecordingApp, ok, serve
 from tests.http1.test_server_connection import GET, LoggingTestCase, post
-from txtornado.http1connection import _timers
+from txtornado.http1connection import (
+    HTTP1ConnectionParameters,
+    HTTP1ServerConnection,
+    _timers,
+)
 from txtornado.http1connection._channel import _LINGER
 from txtornado.httputil import HTTPHeaders
 
@@ -101,6 +106,131 @@ class IdleTests(TimeoutTestCase):
         stream.feed(GET)
         app.requests[0].connection.detach()
         self.assertQuiet()
+
+
+class SharedTests(TimeoutTestCase):
+    """Many connections with the same limits: one timer, and each its own time."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.params = HTTP1ConnectionParameters(header_timeout=100)
+
+    def connect(self, make: Any = Recorder) -> tuple[MemoryStream, RecordingApp]:
+        stream, app = MemoryStream(), RecordingApp(make)
+        HTTP1ServerConnection(stream, self.params, "peer").start_serving(app)
+        return stream, app
+
+    def test_one_timer(self) -> None:
+        """All connections of a server share a timer, which ends with the last of them."""
+        streams = []
+        for _ in range(5):
+            streams.append(self.connect()[0])
+            self.clock.advance(10)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        for stream in streams[:4]:
+            stream.close()
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        streams[4].close()
+        self.assertQuiet()
+        self.assertEqual(self.params._watches, {})
+
+    def test_each_its_own_time(self) -> None:
+        """Each is closed when it is due itself, be it together with others or not."""
+        streams = []
+        for _ in range(4):
+            streams += [self.connect()[0], self.connect()[0]]
+            self.clock.advance(20)
+        streams[0].feed(GET)  # at 80
+        for closed in ([], [1], [1, 2, 3], [1, 2, 3, 4, 5]):
+            self.clock.advance(19)
+            self.assertEqual([i for i, stream in enumerate(streams) if stream.closed()], closed)
+            self.clock.advance(1)
+        self.clock.advance(19)
+        self.assertEqual([i for i, stream in enumerate(streams) if not stream.closed()], [0])
+        self.clock.advance(1)
+        self.assertTrue(streams[0].closed())
+        self.assertQuiet()
+
+    def test_between_seconds(self) -> None:
+        """Nobody is closed too early, and all at most a second late."""
+        streams = []
+        for _ in range(10):
+            self.clock.advance(0.7)
+            streams.append(self.connect()[0])
+        self.clock.advance(93)
+        for i, stream in enumerate(streams):
+            due = 0.7 * (i + 1) + 100
+            self.clock.advance(due - 0.001 - self.clock.seconds())
+            self.assertFalse(stream.closed())
+            self.clock.advance(0.002)
+        self.clock.advance(1)
+        self.assertTrue(all(stream.closed() for stream in streams))
+
+    def test_short_period(self) -> None:
+        """Short limits are kept more exactly."""
+        self.params.header_timeout = 0.5
+        stream, _ = self.connect()
+        self.clock.advance(0.49)
+        self.assertFalse(stream.closed())
+        self.clock.advance(0.02)
+        self.assertTrue(stream.closed())
+
+    def test_sooner_than_others(self) -> None:
+        """A head that has begun sets the timer for itself, and not for the others."""
+        other, _ = self.connect()
+        stream, _ = self.connect()
+        stream.feed(b"G")
+        self.clock.advance(60)
+        self.assertTrue(stream.closed())
+        self.assertFalse(other.closed())
+        self.clock.advance(40)
+        self.assertTrue(other.closed())
+        self.assertQuiet()
+
+    def test_one_fails(self) -> None:
+        """What goes wrong with one connection is logged, and the others are closed all the same."""
+        streams = [self.connect()[0] for _ in range(3)]
+
+        def close(exc_info: Any = None) -> None:
+            raise ZeroDivisionError
+
+        for stream in streams[:2]:
+            stream.close = close  # type: ignore[method-assign]
+        self.clock.advance(100)
+        self.assertTrue(streams[2].closed())
+        self.assertEqual([r.getMessage() for r in self.records], ["Uncaught exception"] * 2)
+
+    def test_closes_others(self) -> None:
+        """A connection whose end closes others that are due with it does them no harm."""
+        streams = [self.connect()[0] for _ in range(3)]
+        originals = [stream.close for stream in streams]
+
+        def close(exc_info: Any = None) -> None:
+            for original in originals:
+                original()
+
+        streams[1].close = close  # type: ignore[method-assign]
+        self.clock.advance(100)
+        self.assertTrue(all(stream.closed() for stream in streams))
+        self.assertQuiet()
+
+    def test_context(self) -> None:
+        """The timer runs in no request's context."""
+        variable: ContextVar[str] = ContextVar("variable", default="none")
+        seen: list[str] = []
+        first, _ = self.connect()
+        context = copy_context()
+        context.run(variable.set, "a request")
+        loop = self.loop
+        call_at = loop.call_at
+
+        def spy(when: float, callback: Any) -> Any:
+            seen.append(variable.get())
+            return call_at(when, callback)
+
+        self.patch(loop, "call_at", spy)
+        context.run(first.feed, b"G")
+        self.assertEqual(seen, ["none"])
 
 
 class TrickleTests(TimeoutTestCase):

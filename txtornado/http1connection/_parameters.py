@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from txtornado.http1connection._timers import IdleWatch
+    from txtornado.ioloop import IOLoop
+
 __all__ = [
     "DEFAULT_CHUNK_SIZE",
     "DEFAULT_MAX_BODY_SIZE",
@@ -50,3 +56,5 @@ class HTTP1ConnectionParameters:
         self.max_body_size = max_body_size
         self.body_timeout = body_timeout
         self.decompress = decompress
+        # For each loop that has connections with these parameters.
+        self._watches: dict[IOLoop, IdleWatch] = {}

@@ -10,7 +10,7 @@ from txtornado.http1connection._channel import Channel
 from txtornado.http1connection._connection import HTTP1Connection
 from txtornado.http1connection._parameters import HTTP1ConnectionParameters
 from txtornado.http1connection._states import State
-from txtornado.http1connection._timers import IdleTimer
+from txtornado.http1connection._timers import IdleWatch
 from txtornado.httputil import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from txtornado.log import app_log, gen_log
 
@@ -39,8 +39,8 @@ class HTTP1ServerConnection(Channel):
     """
 
     _app: HTTPServerConnectionDelegate
-    _start_request: Callable[[object, Any], HTTPMessageDelegate]
-    _timer: IdleTimer | None = None
+    _watch: IdleWatch | None = None
+    _group: Any = None
     _now: Callable[[], float]
     _idle_since = 0.0
     _head_since: float | None = None
@@ -60,13 +60,12 @@ class HTTP1ServerConnection(Channel):
     def start_serving(self, delegate: HTTPServerConnectionDelegate) -> None:
         """Give the requests of this connection to ``delegate``, until it closes."""
         self._app = delegate
-        self._start_request = delegate.start_request
         self._serving = True
-        timeout = self.params.header_timeout
-        if timeout:
-            self._timer = IdleTimer(self._due, self._expired, timeout)
-            self._now = self._timer.now
+        self._watch = watch = IdleWatch.of(self.params)
+        if watch is not None:
+            self._now = watch.now
             self._idle_since = self._now()
+            watch.add(self)
         self.stream.set_consumer(self)
         if self.stream.closed():
             self.stream_closed(getattr(self.stream, "error", None))
@@ -115,7 +114,7 @@ class HTTP1ServerConnection(Channel):
         engine, params = self.engine, self.params
         self._exchange = exchange = HTTP1Connection(self.stream, False, params, self.context)
         exchange._channel = self
-        delegate = self._start_request(self, exchange)
+        delegate = self._app.start_request(self, exchange)
         if params.decompress:
             delegate = self._prepared(delegate, exchange)
         self._delegate = delegate
@@ -132,19 +131,19 @@ class HTTP1ServerConnection(Channel):
         super()._on_need_data()
         if self._draining:
             self._close_if_idle()
-        if self._head_since is None and self._timer is not None and self.engine.mid_head:
-            self._head_since = now = self._timer.now()
-            self._timer.look_at(now + min(_HEAD_TIMEOUT, self.params.header_timeout or 0))
+        if self._head_since is None and self._watch is not None and self.engine.mid_head:
+            self._head_since = now = self._now()
+            self._watch.look_at(self, now + min(_HEAD_TIMEOUT, self.params.header_timeout or 0))
 
     def _idle(self) -> None:
-        if self._timer is not None:
+        if self._watch is not None:
             self._idle_since = self._now()
 
     def _gone(self) -> None:
         super()._gone()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._watch is not None:
+            self._watch.discard(self)
+            self._watch = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
         if self._serving:
