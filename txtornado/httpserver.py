@@ -342,6 +342,8 @@ class _HTTPRequestContext:
         trusted_downstream: addresses of proxies.
     """
 
+    trusted_downstream: frozenset[str] = frozenset()
+
     def __init__(
         self,
         stream: IOStream,
@@ -362,7 +364,8 @@ class _HTTPRequestContext:
         self.protocol = protocol or ("https" if _is_encrypted(stream) else "http")
         self._orig_remote_ip = self.remote_ip
         self._orig_protocol = self.protocol
-        self.trusted_downstream = frozenset(trusted_downstream or ())
+        if trusted_downstream:
+            self.trusted_downstream = frozenset(trusted_downstream)
 
     def _has_ip(self) -> bool:
         return bool(self.address_family in (socket.AF_INET, socket.AF_INET6) and self.address)

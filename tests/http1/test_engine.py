@@ -197,6 +197,78 @@ class RequestHeadTests(SynchronousTestCase):
         self.assertEqual(engine.headers["Host"], "y")
         self.assertFalse(engine.keep_alive)
 
+    def test_idle_connections_share(self) -> None:
+        """Connections whose last requests were alike keep one copy of what they remember of it."""
+        head = b"GET /shared HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n"
+        engines = [server(), server()]
+        for engine in engines:
+            self.assertEqual(events(engine, bytes(bytearray(head))), [Event.HEAD])
+        one, other = engines
+        self.assertIs(one._block, other._block)
+        self.assertIs(one._last_head, other._last_head)
+        self.assertIs(one.start_line, other.start_line)
+        self.assertIsNot(one.headers, other.headers)
+        one.headers["X-Mine"] = "1"
+        self.assertNotIn("X-Mine", other.headers)
+
+    def test_shared_headers_of_other_requests(self) -> None:
+        """The same headers under another request line do not bring that line along."""
+        one, other = server(), server()
+        events(one, b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n")
+        events(other, b"HEAD /other HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertIs(one._block, other._block)
+        for engine, line in (
+            (one, RequestStartLine("GET", "/one", "HTTP/1.1")),
+            (other, RequestStartLine("HEAD", "/other", "HTTP/1.1")),
+        ):
+            self.assertEqual(engine.start_line, line)
+            engine.send_message(OK, HTTPHeaders(), b"")
+            engine.next_exchange()
+            method, path, version = line
+            again = f"{method} {path} {version}\r\nHost: x\r\n\r\n".encode()
+            self.assertEqual(events(engine, again), [Event.HEAD])
+            self.assertEqual(engine.start_line, line)
+
+    def test_large_headers_are_not_shared(self) -> None:
+        """Nobody fills the memory of others with headers of many kibibytes."""
+        data = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 4096 + b"\r\n\r\n"
+        engines = [server(), server()]
+        for engine in engines:
+            self.assertEqual(events(engine, data), [Event.HEAD])
+        self.assertIsNot(engines[0]._block, engines[1]._block)
+
+    def test_roles_do_not_share(self) -> None:
+        """What is wrong with a request's headers is right in a response, and the other way round."""
+        block = b"Content-Length: 1, 1\r\nX: roles\r\n\r\n"
+        client = HTTP1Engine(True)
+        client.send_head(GET, HTTPHeaders())
+        client.finish()
+        self.assertEqual(events(client, b"HTTP/1.1 200 OK\r\n" + block), [Event.HEAD])
+        self.assertIn("Host", refusal(b"GET / HTTP/1.1\r\nX: roles\r\n\r\n"))
+        self.assertIn("Content-Length", refusal(b"GET / HTTP/1.1\r\n" + block))
+
+    def test_idle_keeps_nothing(self) -> None:
+        """A connection that waits for the next message holds neither headers nor bytes."""
+        engine = server()
+        body = b"x" * 500
+        data = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n" + body
+        for piece in (data, data[:300], data[300:]):
+            events(engine, piece)
+            if engine.receiving is State.DONE:
+                engine.send_message(OK, HTTPHeaders(), b"")
+                engine.next_exchange()
+                self.assertEqual((engine.buffer.bytes, engine.buffer.data), (b"", b""))
+                self.assertEqual(len(engine.headers), 0)
+
+    def test_pipelined_request_is_kept(self) -> None:
+        """What has come of the next message already is not lost with that."""
+        engine = server()
+        get = b"GET /y HTTP/1.1\r\nHost: x\r\n\r\n"
+        self.assertEqual(events(engine, get + get[:9]), [Event.HEAD])
+        engine.send_message(OK, HTTPHeaders(), b"")
+        engine.next_exchange()
+        self.assertEqual(events(engine, get[9:]), [Event.HEAD])
+
     def test_malformed_lines(self) -> None:
         """What is no HTTP is refused with a reason."""
         for data, reason in [

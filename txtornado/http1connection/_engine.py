@@ -25,6 +25,7 @@ from txtornado.http1connection._bodies import (
 from txtornado.http1connection._heads import (
     HEAD_END,
     MAX_1XX_RESPONSES,
+    MAX_KEPT_BLOCK,
     REQUEST_HEAD,
     REQUEST_LINE,
     RESPONSE_HEAD,
@@ -34,6 +35,7 @@ from txtornado.http1connection._heads import (
     encode_head,
     explain_request,
     explain_response,
+    header_block,
     parse_output_length,
     unfold,
 )
@@ -61,10 +63,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _VERSIONS = {b"1": "HTTP/1.1", b"0": "HTTP/1.0"}
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
 _FIRST_BYTE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
-#: Blocks of headers up to this size are remembered from one request to the next.
-_MAX_KEPT_BLOCK = 2048
 # The enum's members as globals: one look-up less on the way of every request.
 _IDLE, _BODY, _DONE = State.IDLE, State.BODY, State.DONE
+_NO_HEADERS = HTTPHeaders()
 
 
 class HTTP1Engine:
@@ -81,7 +82,7 @@ class HTTP1Engine:
         sending: the `State` of ours.
         keep_alive: whether the connection outlives this exchange, as far as is known.
         start_line: of the last `Event.HEAD` or `Event.INFO`.
-        headers: of the same, for the receiver to keep.
+        headers: of the same, for the receiver to keep; not there any more in the next exchange.
         buffer: what came in and is not spent; ``buffer.data`` belongs to the last `Event.DATA`.
         received: how many times bytes came in; says whether the peer is alive.
         switched: whether our message agreed to another protocol: what follows is not HTTP.
@@ -89,7 +90,6 @@ class HTTP1Engine:
 
     __slots__ = (
         "_block",
-        "_block_bytes",
         "_bodiless",
         "_body",
         "_chunk_size",
@@ -134,7 +134,6 @@ class HTTP1Engine:
         self.keep_alive = self._keep_alive_wanted = keep_alive
         self._max_header_size = max_header_size
         self._chunk_size = chunk_size
-        self._block_bytes: bytes | None = None
         self._last_head: bytes | None = None  # of a request that may come again
         self._block: HeaderBlock | None = None
         self._body: Body | None = None
@@ -290,9 +289,18 @@ class HTTP1Engine:
             and type(self._body) is not ChunkedBody
         ):
             size = buffer.pos
-            if size <= _MAX_KEPT_BLOCK:
-                self._last_head = data if size == len(data) else data[:size]
+            if size <= MAX_KEPT_BLOCK:
+                self._keep_head(data if size == len(data) else data[:size])
         return event
+
+    def _keep_head(self, head: bytes) -> None:
+        """Remember the request that has just come; connections that have the same share it."""
+        block = self._block
+        assert block is not None
+        last = block.last
+        if last is None or last[0] != head:
+            last = block.last = head, self.start_line
+        self._last_head, self.start_line = last
 
     def _same_head(self, end: int) -> Event:
         """The last request's head has come again: all that was found out about it holds."""
@@ -348,9 +356,8 @@ class HTTP1Engine:
 
     def _take_block(self, block_bytes: bytes) -> HeaderBlock:
         block = self._block
-        if block is None or block_bytes != self._block_bytes:
-            block = self._block = HeaderBlock(block_bytes, self.is_client)
-            self._block_bytes = block_bytes
+        if block is None or block_bytes != block.source:
+            block = self._block = header_block(block_bytes, self.is_client)
         self.headers = block.headers.copy()
         return block
 
@@ -636,11 +643,17 @@ class HTTP1Engine:
             next_state(SENDING, self.role, self.sending, Event.NEXT)
         self.receiving = self.sending = _IDLE
         self.keep_alive = self._keep_alive_wanted
+        # Idle connections are many, and may be so for long: what is done with is let go.
+        self.headers = _NO_HEADERS
+        buffer = self.buffer
+        buffer.data = b""
+        if buffer.pos == len(buffer.bytes):
+            buffer.bytes = b""
+            buffer.pos = 0
         if self._last_head is None:
             self._infos = 0
-            block_bytes = self._block_bytes
-            if block_bytes is not None and len(block_bytes) > _MAX_KEPT_BLOCK:
-                self._block = self._block_bytes = None
+            if self._block is not None and len(self._block.source) > MAX_KEPT_BLOCK:
+                self._block = None
 
     def last_exchange(self) -> None:
         """Want no more exchanges than the present one, or the next if there is none."""

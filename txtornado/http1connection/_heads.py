@@ -5,7 +5,8 @@ through needs no further check per header.  Only when it does not match is the h
 by line, to say what is wrong with it.  All patterns are possessive, so that they take linear time.
 
 A connection's requests mostly repeat each other's headers byte by byte; `HeaderBlock` is therefore
-what the engine keeps of the last one, and parses only when the bytes have changed.
+what the engine keeps of the last one, and parses only when the bytes have changed.  Connections whose
+headers are the same share one (`header_block`): thousands of idle ones keep little.
 
 What is laxer than RFC 9112 asks: a bare LF may end a line of a head (section 2.2 allows that), and
 clients unfold folded headers (section 5.2; servers refuse them).
@@ -13,6 +14,7 @@ clients unfold folded headers (section 5.2; servers refuse them).
 
 from __future__ import annotations
 
+import functools
 import re
 
 from txtornado.httputil import (
@@ -29,6 +31,7 @@ __all__ = [
     "HEAD_END",
     "HEXDIGITS",
     "MAX_1XX_RESPONSES",
+    "MAX_KEPT_BLOCK",
     "REQUEST_HEAD",
     "REQUEST_LINE",
     "RESPONSE_HEAD",
@@ -39,6 +42,7 @@ __all__ = [
     "encode_head",
     "explain_request",
     "explain_response",
+    "header_block",
     "is_transfer_encoding_chunked",
     "parse_hex_int",
     "parse_int",
@@ -48,6 +52,9 @@ __all__ = [
 
 #: How many interim responses a client takes before the final one.
 MAX_1XX_RESPONSES = 10
+
+#: Blocks of headers up to this size are remembered from one message to the next.
+MAX_KEPT_BLOCK = 2048
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
 DIGITS = re.compile(r"[0-9]+")
@@ -155,6 +162,8 @@ class HeaderBlock:
         connection: the lower-case options of the Connection header.
         expect_continue: whether ``Expect: 100-continue`` is among the headers.
         host_error: what is wrong with the Host header, if anything; ``no_host`` when there is none.
+        source: the bytes.
+        last: the last head with these headers that may come again, and its start line.
     """
 
     __slots__ = (
@@ -164,10 +173,15 @@ class HeaderBlock:
         "expect_continue",
         "headers",
         "host_error",
+        "last",
         "no_host",
+        "source",
     )
 
     def __init__(self, block: bytes, is_client: bool) -> None:
+        self.source = block
+        # In one object: several threads may have the block.
+        self.last: tuple[bytes, RequestStartLine | ResponseStartLine] | None = None
         pairs = _FIELDS.findall(block.decode("latin-1"))
         if b" \r" in block or b"\t\r" in block or b" \n" in block or b"\t\n" in block:
             pairs = [(name, value.rstrip(" \t")) for name, value in pairs]
@@ -192,6 +206,18 @@ class HeaderBlock:
             self.host_error = "Multiple Host headers"
         elif _HOST.fullmatch(hosts[0]) is None:
             self.host_error = f"Invalid Host header: {hosts[0]!r}"
+
+
+@functools.lru_cache(64)
+def _shared_block(block: bytes, is_client: bool) -> HeaderBlock:
+    return HeaderBlock(block, is_client)
+
+
+def header_block(block: bytes, is_client: bool) -> HeaderBlock:
+    """The `HeaderBlock` of these bytes, one for all connections unless it is large."""
+    if len(block) > MAX_KEPT_BLOCK:
+        return HeaderBlock(block, is_client)
+    return _shared_block(block, is_client)
 
 
 def unfold(head: bytes) -> bytes:
