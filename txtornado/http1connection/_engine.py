@@ -646,8 +646,9 @@ class HTTP1Engine:
         # Idle connections are many, and may be so for long: what is done with is let go.
         self.headers = _NO_HEADERS
         buffer = self.buffer
-        buffer.data = b""
-        if buffer.pos == len(buffer.bytes):
+        if buffer.data:
+            buffer.data = b""
+        if buffer.pos and buffer.pos == len(buffer.bytes):
             buffer.bytes = b""
             buffer.pos = 0
         if self._last_head is None:
