@@ -11,7 +11,7 @@ from txtornado.http1connection._connection import HTTP1Connection
 from txtornado.http1connection._parameters import HTTP1ConnectionParameters
 from txtornado.http1connection._states import State
 from txtornado.http1connection._timers import IdleWatch
-from txtornado.httputil import HTTPMessageDelegate, HTTPServerConnectionDelegate
+from txtornado.httputil import HTTPServerConnectionDelegate
 from txtornado.log import app_log, gen_log
 
 __all__ = ["HTTP1ServerConnection"]
