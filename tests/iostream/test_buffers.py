@@ -20,15 +20,24 @@ class ReadBufferTests(SynchronousTestCase):
         self.assertIs(buffer.take(len(chunk)), chunk)
         self.assertEqual(len(buffer), 0)
 
-    def test_find_counts_from_what_is_left(self) -> None:
-        """Positions are relative to the first byte that was not taken yet."""
-        buffer = ReadBuffer()
-        buffer.append(b"ab\ncd\n")
-        buffer.take(3)
-        self.assertEqual(buffer.find(b"\n", 0), 2)
-        self.assertEqual(buffer.find(b"a", 0), -1)
-        buffer.append(b"e\n")
-        self.assertEqual(buffer.find(b"\n", 3), 4)
+    def test_data_is_empty_when_all_is_taken(self) -> None:
+        """Whether anything is left can be seen from ``data``, however the bytes came."""
+        for chunks in ((b"abc",), (b"abc", b"d"), (b"a", b"bcd"), (b"abc", b"d", b"efg")):
+            buffer = ReadBuffer()
+            for chunk in chunks:
+                buffer.append(chunk)
+            for _ in range(len(b"".join(chunks))):
+                self.assertTrue(buffer.data)
+                buffer.take(1)
+            self.assertFalse(buffer.data)
+
+    def test_end_of_a_line(self) -> None:
+        """A chunk that completes a shorter rest is kept as bytes, which are quick to cut up."""
+        buffer = ReadBuffer(b"one\ntw")
+        buffer.take(4)
+        buffer.append(b"o\nthree\n")
+        self.assertEqual(buffer.data, b"two\nthree\n")
+        self.assertIs(type(buffer.data), bytes)
 
     def test_prepend(self) -> None:
         """Bytes that are put back come first."""

@@ -174,7 +174,9 @@ class BaseIOStream(Reading, Lending):
         """
         if self._closed:
             return
-        if self._promised > self._taken and not (exc_info or self._lost or self._transfer):
+        if (self._kept is not None or self._promised > self._taken) and not (
+            exc_info or self._lost or self._transfer
+        ):
             self._keep_promises()
             if self._closed:
                 return
@@ -188,6 +190,7 @@ class BaseIOStream(Reading, Lending):
         self._closed = True
         self._eof = True
         self._recall()
+        self._kept = None
         if self._output is not None:
             self._output.clear()
         self._close_transport()

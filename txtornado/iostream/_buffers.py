@@ -13,58 +13,58 @@ class ReadBuffer:
     """Bytes in the order they came.
 
     One chunk is kept as it is, so that the common case, a chunk that holds one or many whole
-    messages, copies only the messages.  Further chunks are gathered in a bytearray.
+    messages, copies only the messages.  So is one that completes the end of the chunk before it.
+    What comes in many chunks is gathered in a bytearray.
+
+    Attributes:
+        data: what came; empty when everything was taken.
+        start: where in it that begins which was not taken yet.
     """
 
-    __slots__ = ("_data", "_pos")
+    __slots__ = ("data", "start")
 
-    def __init__(self) -> None:
-        self._data: bytes | bytearray = b""
-        self._pos = 0
+    def __init__(self, chunk: bytes = b"") -> None:
+        self.data: bytes | bytearray = chunk
+        self.start = 0
 
     def __len__(self) -> int:
-        return len(self._data) - self._pos
+        return len(self.data) - self.start
 
     def append(self, chunk: bytes) -> None:
-        data = self._data
-        if len(data) == self._pos:
-            self._data = chunk
-            self._pos = 0
+        data, start = self.data, self.start
+        if len(data) - start <= len(chunk):
+            self.data = b"".join((memoryview(data)[start:], chunk)) if data else chunk
+            self.start = 0
             return
         if not isinstance(data, bytearray):
-            self._data = data = bytearray(memoryview(data)[self._pos :])
-            self._pos = 0
-        elif self._pos > _COMPACT:
-            del data[: self._pos]
-            self._pos = 0
+            self.data = data = bytearray(memoryview(data)[start:])
+            self.start = 0
+        elif start > _COMPACT:
+            del data[:start]
+            self.start = 0
         data += chunk
 
     def prepend(self, chunk: bytes) -> None:
         rest = self.take(len(self))
-        self._data = chunk + rest
-        self._pos = 0
-
-    def find(self, what: bytes, start: int) -> int:
-        """Where ``what`` is, at or after ``start``; -1 when it is not."""
-        found = self._data.find(what, self._pos + start)
-        return found if found < 0 else found - self._pos
+        self.data = chunk + rest
+        self.start = 0
 
     def window(self) -> memoryview:
         """Everything, not copied; release it before anything else is done with the buffer."""
-        return memoryview(self._data)[self._pos :]
+        return memoryview(self.data)[self.start :]
 
     def take(self, size: int) -> bytes:
         """The first ``size`` bytes, removed."""
-        data = self._data
-        start = self._pos
+        data = self.data
+        start = self.start
         end = start + size
         if end >= len(data):
-            self._data = b""
-            self._pos = 0
+            self.data = b""
+            self.start = 0
             if start == 0 and type(data) is bytes:
                 return data
         else:
-            self._pos = end
+            self.start = end
         if isinstance(data, bytearray):
             with memoryview(data) as view:
                 return bytes(view[start:end])
@@ -105,17 +105,6 @@ class WriteBuffer:
                 self._buffers.append(bytearray(view))
             view.release()
         self._size += size
-
-    def gather(self, data: bytes | bytearray | memoryview, limit: int) -> None:
-        """Append a copy, in one piece with what was gathered before up to ``limit`` bytes."""
-        if isinstance(data, memoryview):
-            data = data.tobytes()
-        last = self._buffers[-1] if self._buffers else None
-        if isinstance(last, bytearray) and len(last) < limit:
-            last += data
-        else:
-            self._buffers.append(bytearray(data))
-        self._size += len(data)
 
     def peek(self, size: int) -> memoryview:
         """A view of at most ``size`` bytes from the front; release it before the next call."""

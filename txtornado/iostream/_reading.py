@@ -96,10 +96,15 @@ class Reading(State):
         Raises:
             StreamClosedError: the stream is closed; comes from the result when it closes later.
         """
-        if callback is not None or callable(max_bytes):
-            return _old_style.read(self, self.read_until, (delimiter,), max_bytes, callback)
         read = self._until
-        if read is None or read.delimiter is not delimiter or read.max_bytes is not max_bytes:
+        if (
+            read is None
+            or read.delimiter is not delimiter
+            or read.max_bytes is not max_bytes
+            or callback is not None
+        ):
+            if callback is not None or callable(max_bytes):
+                return _old_style.read(self, self.read_until, (delimiter,), max_bytes, callback)
             if not delimiter or not isinstance(delimiter, (bytes, bytearray)):
                 _refuse_delimiter(delimiter)
             self._until = read = ReadUntil(delimiter, max_bytes)
@@ -209,16 +214,36 @@ class Reading(State):
     def _start_read(self, read: Read) -> asyncio.Future[Any]:
         if self._read is not None or self.consumer is not None:
             self._check_idle()
-        self._read = read
         future: asyncio.Future[Any] = Future(loop=self._loop)
-        self._read_future = future
         self._burst = 0  # whoever waits for input has ended his output
-        if not (self._paused or self._eof or self._input):
-            return future
+        buffer = self._input
+        if buffer is not None:
+            try:
+                result = read.take(buffer)
+            except UnsatisfiableReadError as e:
+                self._read, self._read_future = read, future
+                self._give_up(e)
+                return future
+            if not buffer.data:
+                self._input = None
+                if result is not None and self._eof and not self._closed:
+                    self._drained_after_eof()
+            if result is not None:
+                future.set_result(result)
+                return future
+        self._read, self._read_future = read, future
+        if self._paused or self._eof:
+            self._wait_for_more(future)
+        return future
+
+    def _wait_for_more(self, future: asyncio.Future[Any]) -> None:
+        """See to it that more comes for the read that begins, if there is more."""
         try:
-            self._try_inline_read()
-        except UnsatisfiableReadError as e:
-            self._give_up(e)
+            if self._eof:
+                self._check_closed()
+                self._end_of_input()
+            elif self._paused:
+                self.resume_reading()
         except BaseException as e:
             if not self._closed:
                 self._read = self._read_future = None
@@ -227,37 +252,23 @@ class Reading(State):
             else:
                 seen(future)
             raise e from None
-        return future
 
-    def _try_inline_read(self) -> None:
-        """Settle the pending read from what is there, or see to it that more comes."""
-        buffer = self._input
-        if buffer and self._settle_read(buffer, awaited=False):
-            return
-        if self._eof:
-            self._check_closed()
-            self._end_of_input()
-        elif self._paused:
-            self.resume_reading()
-
-    def _settle_read(self, buffer: ReadBuffer, awaited: bool = True) -> bool:
-        """True when the pending read is done; ``awaited`` unless nobody has its result yet."""
-        read = self._read
-        assert read is not None
+    def _settle_read(self, read: Read, buffer: ReadBuffer) -> bool:
+        """Look whether the pending read is done by what came; True unless more has to come."""
         future = self._read_future
         assert future is not None
         if future.done():  # cancelled: what came stays for the next one
             self._read = self._read_future = None
             return True
         result = read.take(buffer)
+        empty = not buffer.data
+        if empty:
+            self._input = None
         if result is None:
             return False
         self._read = self._read_future = None
-        empty = not buffer
-        if empty:
-            self._input = None
         wire = self._wire
-        if awaited and wire is not None and wire.on_top:
+        if wire is not None and wire.on_top:
             wake(future, result)
         else:
             future.set_result(result)
@@ -270,11 +281,11 @@ class Reading(State):
         self.close(exc_info=error)
 
     def _take_all(self) -> bytes:
-        buffer = self._input
+        buffer, self._input = self._input, None
         return b"" if buffer is None else buffer.take(len(buffer))
 
     def _buffered(self) -> bool:
-        return bool(self._input)
+        return self._input is not None
 
     # -- the transport's side -----------------------------------------------------------
 
@@ -287,7 +298,7 @@ class Reading(State):
         if (
             read is None
             or future is None
-            or self._input
+            or self._input is not None
             or not read.is_whole(data)
             or future.done()
         ):
@@ -312,20 +323,23 @@ class Reading(State):
         """Buffer what came, unless it completes the pending read."""
         buffer = self._input
         if buffer is None:
-            buffer = self._input = ReadBuffer()
-        buffer.append(data)
-        if self._read is not None:
+            self._input = buffer = ReadBuffer(data)
+        else:
+            buffer.append(data)
+        read = self._read
+        if read is not None:
             try:
-                done = self._settle_read(buffer)
+                done = self._settle_read(read, buffer)
             except UnsatisfiableReadError as e:
                 self._give_up(e)
                 return
             if not done and len(buffer) > self.max_buffer_size:
                 self._overflow()
                 return
-            if self._closed or self._input is None:  # by the reader, who went on already
+            buffer = self._input
+            if self._closed or buffer is None:  # by the reader, who went on already
                 return
-        if len(buffer) >= self.read_chunk_size and self._read is None and not self._paused:
+        if self._read is None and not self._paused and len(buffer) >= self.read_chunk_size:
             self.pause_reading()
 
     def _overflow(self) -> None:
@@ -387,11 +401,10 @@ class Reading(State):
         self.consumer = consumer
         if not self._reads_through_hook:
             self.dataReceived = consumer.data_received  # type: ignore[method-assign]
-        if self._input:
+        if self._input is not None:
             consumer.data_received(self._take_all())
             if self.consumer is not consumer:
                 return
-        self._input = None
         if self._closed:
             return
         if self._eof:
@@ -413,8 +426,9 @@ class Reading(State):
         """Put bytes back in front of what is buffered, for the next read or consumer; ours."""
         if data:
             if self._input is None:
-                self._input = ReadBuffer()
-            self._input.prepend(data)
+                self._input = ReadBuffer(data)
+            else:
+                self._input.prepend(data)
 
     def pause_reading(self) -> None:
         """Let the transport read nothing until `resume_reading`; ours.

@@ -61,8 +61,8 @@ class ReadUntil(Read):
         self.seen = 0
 
     def take(self, buffer: ReadBuffer) -> bytes | None:
-        delimiter = self.delimiter
-        found = buffer.find(delimiter, self.seen)
+        data, start, delimiter = buffer.data, buffer.start, self.delimiter
+        found = data.find(delimiter, start + self.seen)
         if found < 0:
             there = len(buffer)
             self.seen = max(0, there - len(delimiter) + 1)
@@ -70,8 +70,11 @@ class ReadUntil(Read):
             return None
         end = found + len(delimiter)
         if self.max_bytes is not None:
-            _check(end, self.max_bytes, "delimiter", delimiter)
-        return buffer.take(end)
+            _check(end - start, self.max_bytes, "delimiter", delimiter)
+        if type(data) is bytes and end < len(data):  # one line of many that came together
+            buffer.start = end
+            return data[start:end]
+        return buffer.take(end - start)
 
     def is_whole(self, chunk: bytes) -> bool:
         size = len(chunk)

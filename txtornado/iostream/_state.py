@@ -55,7 +55,7 @@ class State(Protocol):
     consumer: IStreamConsumer | None = None
 
     _closed = False
-    # What came and was not read yet; mostly None when that is nothing.
+    # What came and was not read yet; None when that is nothing.
     _input: ReadBuffer | None = None
     # Bytes that were written since the last read began.
     _burst = 0

@@ -28,6 +28,11 @@ def _check_type(data: object) -> None:
         raise TypeError(f"a stream writes bytes, not {type(data).__name__}")
 
 
+def _size(data: Data) -> int:
+    _check_type(data)
+    return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
 class Writing(State):
     """Bytes go out."""
 
@@ -43,7 +48,10 @@ class Writing(State):
     # The transport takes nothing at the moment.
     _blocked = True
     _waiting = False
-    # Small writes are kept until the end of this turn at the latest.
+    # Small writes that are kept until the end of this turn at the latest: they come after what is
+    # in `_output`, and go there when something else does.
+    _kept: bytearray | None = None
+    # That end is taken care of.
     _gathering = False
     # The count of `_taken` at which a file has gone that is being sent; 0: there is none.
     _transfer = 0
@@ -75,10 +83,15 @@ class Writing(State):
             return _old_style.write(self, data, callback)
         if self._closed or self._lost:
             self._refuse()
-        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        size = len(data) if type(data) is bytes else _size(data)
         if self.max_write_buffer_size is not None:
             self._check_room(size)
-        if self._burst >= self._gather_after or self._input:
+        if self._input is not None or self._burst >= self._gather_after:
+            kept = self._kept
+            if kept is not None and size < _SMALL and len(kept) + size <= _BATCH:
+                kept += data
+                self._given += size
+                return self._done_future or self._done()
             if self._gather(data, size) or self._send(data, size):
                 return self._done_future or self._done()
         elif self._given == self._taken and self._direct and not self._blocked and size:
@@ -211,13 +224,36 @@ class Writing(State):
             self._flush()
             if self._given != self._taken or self._closed:
                 return False
-        if type(data) is not bytes:
-            _check_type(data)
-        (self._output or self._write_buffer).gather(data, _BATCH)
-        if self._borrower is not None:
-            self._recall()
-        self._given = self._promised = self._given + size
+        if self._kept is None:
+            self._kept = bytearray(data)
+            if self._borrower is not None:
+                self._recall()
+        else:
+            self._kept += data
+        self._given += size
         return True
+
+    def _send_kept(self, kept: bytearray) -> BaseException | None:
+        """Send what was kept at once, when nothing is queued before it; queue what is left."""
+        size = len(kept)
+        if self._given - self._taken == size:
+            taken = self.transport.writeSomeData(kept)
+            if isinstance(taken, BaseException):
+                return taken
+            self._taken += taken
+            if taken == size:
+                self._kept = None
+                return None
+            del kept[:taken]
+        self._queue_kept()
+        return None
+
+    def _queue_kept(self) -> None:
+        """What was kept is to wait like other writes, though it is done as far as these go."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._write_buffer.append(kept)
+            self._promised = self._given
 
     def _send_gathered(self) -> None:
         self._gathering = False
@@ -256,7 +292,11 @@ class Writing(State):
                 return True
             self._start()
         if self._blocked or self._given != self._taken:
-            self._queue(data, size)
+            if self._kept is not None and size < _SMALL:
+                self._kept += data
+                self._given += size
+            else:
+                self._queue(data, size)
             if self._gathering and not self._blocked and not self._waiting:
                 self._flush()
                 return not self._closed and not self._queued()
@@ -291,6 +331,7 @@ class Writing(State):
 
     def _keep_promises(self) -> None:
         """The stream is closed: hand on what was gathered, though the transport is behind."""
+        self._queue_kept()
         self._gathering = False
         if not self._waiting:
             self._flush()
@@ -308,12 +349,16 @@ class Writing(State):
 
     def _queue(self, data: Data, size: int) -> None:
         _check_type(data)
+        if self._kept is not None:
+            self._queue_kept()
         self._write_buffer.append(data)
         self._recall()
         self._given += size
 
     def _await_room(self) -> None:
         """Have `resumeProducing` called when the transport takes more."""
+        if self._kept is not None:
+            self._queue_kept()
         transport = self.transport
         if self._waiting:
             transport.startWriting()
@@ -373,12 +418,15 @@ class Writing(State):
                 self.transport.unregisterProducer()
                 room.set_result(None)
             return
+        kept, failed = self._kept, None
+        if kept is not None:
+            failed = self._send_kept(kept)
         output = self._output
-        if output:
+        if output and failed is None:
             failed = self._flush_direct(output) if self._direct else self._flush_pieces(output)
-            if failed is not None:
-                self.close(exc_info=failed)
-                return
+        if failed is not None:
+            self.close(exc_info=failed)
+            return
         self._written()
 
     def _flush_direct(self, output: WriteBuffer) -> BaseException | None:
