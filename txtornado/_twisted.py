@@ -346,8 +346,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
     """Twisted's TLS state machine, with a shorter way through once the handshake is done.
 
     Over a `DirectTransport`, with connections of ``txtornado.iostream.tls``, application data
-    goes record after record through the `ssl.SSLObject` and in one piece to the other side;
-    everything else, and every other kind of connection, is Twisted's business as ever.
+    takes the way of `_Records`; everything else, and every other kind of connection, is Twisted's
+    business as ever.
     """
 
     transport: Any
@@ -366,31 +366,62 @@ class TLSTransport(TLSMemoryBIOProtocol):
             and all(hasattr(self, name) for name in needed)
         )
         if self.direct:
-            self._object = connection.ssl_object
-            self._incoming = connection.incoming
-            self._outgoing = connection.outgoing
+            records = _Records(self, connection)
+            self.dataReceived = records.received  # type: ignore[method-assign]
+            self.writeSomeData = records.send
         return self.direct
 
-    def dataReceived(self, data: bytes) -> None:
-        if not self.direct or self._appSendBuffer or self._lostTLSConnection:
-            TLSMemoryBIOProtocol.dataReceived(self, data)
-            return
-        incoming = self._incoming
-        incoming.write(data)
-        while not self._lostTLSConnection:
-            data, end = self._decrypt()
-            if data and not self._aborted:
-                self.wrappedProtocol.dataReceived(data)
-            if end is not None:
-                self._ended(end)
-            if not data or not incoming.pending:
-                break
-        if self._outgoing.pending:
-            self._flushSendBIO()
+    def wait_writable(self, producer: Any) -> None:
+        self.transport.wait_writable(producer)
 
-    def _decrypt(self) -> tuple[bytes, Any]:
+    def startWriting(self) -> None:
+        self.transport.startWriting()
+
+    def unregisterProducer(self) -> None:
+        if self.direct:
+            self.transport.unregisterProducer()
+        else:
+            TLSMemoryBIOProtocol.unregisterProducer(self)
+
+
+class _Records:
+    """The short way through TLS: record after record, and in one piece to the other side.
+
+    An object of its own, for those of Twisted's hand on every attribute that they do not have,
+    which makes CPython look up slowly those that they do have.
+    """
+
+    __slots__ = ("incoming", "object", "outgoing", "tls", "transport")
+
+    def __init__(self, tls: Any, connection: Any) -> None:
+        self.tls = tls
+        self.transport: Any = tls.transport
+        self.object: Any = connection.ssl_object
+        self.incoming = connection.incoming
+        self.outgoing = connection.outgoing
+
+    def received(self, data: bytes) -> None:
+        """Decrypt what came, and hand it on."""
+        tls = self.tls
+        if tls._appSendBuffer or tls._lostTLSConnection or tls._aborted:
+            TLSMemoryBIOProtocol.dataReceived(tls, data)
+            return
+        incoming = self.incoming
+        incoming.write(data)
+        while True:
+            data, end = self.decrypt()
+            if data:
+                tls.wrappedProtocol.dataReceived(data)
+            if end is not None:
+                self.ended(end)
+            if not data or not incoming.pending or tls._lostTLSConnection or tls._aborted:
+                break
+        if self.outgoing.pending:
+            tls._flushSendBIO()
+
+    def decrypt(self) -> tuple[bytes, Any]:
         """What there is, and what comes after it: None for nothing yet."""
-        read, incoming = self._object.read, self._incoming
+        read, incoming = self.object.read, self.incoming
         chunks: list[bytes] = []
         end: Any = None
         try:
@@ -412,44 +443,45 @@ class TLSTransport(TLSMemoryBIOProtocol):
             end = e
         return chunks[0] if len(chunks) == 1 else b"".join(chunks), end
 
-    def _ended(self, end: Any) -> None:
+    def ended(self, end: Any) -> None:
+        tls = self.tls
         if end is True:  # close_notify; whether our own still reaches the peer is no matter
-            self._reason = Failure(main.CONNECTION_DONE)
-            self._shutdownTLS()
-            self._tlsShutdownFinished(None)
+            tls._reason = Failure(main.CONNECTION_DONE)
+            tls._shutdownTLS()
+            tls._tlsShutdownFinished(None)
         else:
-            self._tlsShutdownFinished(Failure(self._tlsConnection.translated(end)))
+            tls._tlsShutdownFinished(Failure(tls._tlsConnection.translated(end)))
 
-    def writeSomeData(self, data: Any) -> Any:
+    def send(self, data: Any) -> Any:
         """Encrypt and send, unless the transport below has not kept up; how much of ``data``."""
-        transport = self.transport
+        transport, tls = self.transport, self.tls
         if transport.failure is not None:
             return transport.failure
-        if transport.dataBuffer or transport._tempDataBuffer or self._appSendBuffer:
+        if transport.dataBuffer or transport._tempDataBuffer or tls._appSendBuffer:
             return 0
-        if self._lostTLSConnection or self.disconnecting:
+        if tls._lostTLSConnection or tls.disconnecting:
             return main.CONNECTION_LOST
         try:
             if len(data) <= _RECORD and isinstance(data, (bytes, bytearray)):
                 try:
-                    taken = self._object.write(data)
+                    taken = self.object.write(data)
                 except ssl.SSLWantReadError:
-                    return self._write_later(data)
-                record = self._outgoing.read()
+                    return self.write_later(data)
+                record = self.outgoing.read()
                 sent = transport.writeSomeData(record)
                 if sent != len(record):
                     transport.write_rest(record, sent)
             else:
                 with memoryview(data) as view, view.cast("B") as octets:
-                    taken = self._encrypt(octets)
+                    taken = self.encrypt(octets)
         except ssl.SSLError as e:
-            self._tlsShutdownFinished(Failure(self._tlsConnection.translated(e)))
+            tls._tlsShutdownFinished(Failure(tls._tlsConnection.translated(e)))
             return e
         return taken if transport.failure is None else transport.failure
 
-    def _encrypt(self, octets: memoryview) -> int:
+    def encrypt(self, octets: memoryview) -> int:
         """Encrypt and send piece by piece, as long as the transport keeps up."""
-        write, outgoing, transport = self._object.write, self._outgoing, self.transport
+        write, outgoing, transport = self.object.write, self.outgoing, self.transport
         taken, size = 0, min(octets.nbytes, _TLS_SHARE)
         while taken < size and not transport.queued() and transport.failure is None:
             end = min(size, taken + _TLS_PIECE)
@@ -458,28 +490,16 @@ class TLSTransport(TLSMemoryBIOProtocol):
                     try:
                         taken += write(piece)
                     except ssl.SSLWantReadError:
-                        return taken + self._write_later(octets[taken:])
+                        return taken + self.write_later(octets[taken:])
             transport.write(outgoing.read())
         return taken
 
-    def _write_later(self, data: Any) -> int:
+    def write_later(self, data: Any) -> int:
         """A renegotiation is under way: Twisted's state machine writes it when that is over."""
-        if self._outgoing.pending:
-            self._flushSendBIO()
-        self._bufferedWrite(bytes(data))
+        if self.outgoing.pending:
+            self.tls._flushSendBIO()
+        self.tls._bufferedWrite(bytes(data))
         return len(data)
-
-    def wait_writable(self, producer: Any) -> None:
-        self.transport.wait_writable(producer)
-
-    def startWriting(self) -> None:
-        self.transport.startWriting()
-
-    def unregisterProducer(self) -> None:
-        if self.direct:
-            self.transport.unregisterProducer()
-        else:
-            TLSMemoryBIOProtocol.unregisterProducer(self)
 
 
 def use_socket_transport(port: Any) -> None:

@@ -198,7 +198,7 @@ class TCPServer:
         stream: IOStream
         if self.ssl_options is not None and not secure:
             stream = SSLIOStream(None, ssl_options=self.ssl_options, server_side=True, **options)
-            stream._tls_factory = self._factory_for_tls(loop)
+            stream._setup.factory = self._factory_for_tls(loop)
         elif secure and isinstance(transport, TLSMemoryBIOProtocol):
             stream = SSLIOStream(None, server_side=True, **options)
         else:

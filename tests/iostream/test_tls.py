@@ -441,14 +441,15 @@ class EndTests(TLSPair, StreamTestCase):
                         raise ssl.SSLWantReadError
                     return tls.getHandle().ssl_object.write(data)
 
-            tls._object = Busy()
+            records = tls.writeSomeData.__self__
+            records.object = Busy()
             first = os.urandom(size) if size > 16384 else b""
             if not first:
                 Busy.calls = 1
             sent = first + os.urandom(1000)
             server.write(sent)
             self.assertTrue(tls._appSendBuffer)
-            tls._object = tls.getHandle().ssl_object
+            records.object = tls.getHandle().ssl_object
             await client.write(b"the peer's turn is over")
             await server.read_bytes(23)
             self.assertEqual(await client.read_bytes(len(sent)), sent)

@@ -166,9 +166,11 @@ class IOStream(BaseIOStream):
             self._flush()
 
     def _announce(self) -> None:
-        future, self._connect_future = self._connect_future, None
-        if future is not None and not future.done():
-            future.set_result(self)
+        future = self._connect_future
+        if future is not None:
+            self._connect_future = None
+            if not future.done():
+                future.set_result(self)
 
     def _pending_futures(self) -> list[asyncio.Future[Any] | None]:
         future, self._connect_future = self._connect_future, None
