@@ -78,7 +78,7 @@ class BaseIOStream(Reading, Lending):
             )
         # What every read and write looks at is quicker to find here than in the class.
         self._closed = self._lost = self._eof = False
-        self._input = self._read = self._read_future = None
+        self._input = self._read = self._read_future = self._kept = self.consumer = None
         self._given = self._taken = self._burst = 0
         self.io_loop = io_loop or IOLoop.current()
         self._loop = self.io_loop.asyncio_loop
@@ -86,8 +86,7 @@ class BaseIOStream(Reading, Lending):
         self.max_buffer_size = int(max_buffer_size or 104857600)
         # A chunk of half the buffer can always be taken while a read waits for the other half.
         self.read_chunk_size = min(read_chunk_size or 65536, max(1, self.max_buffer_size // 2))
-        if max_write_buffer_size is not None:
-            self.max_write_buffer_size = max_write_buffer_size
+        self.max_write_buffer_size = max_write_buffer_size
 
     # -- hooks for subclasses -----------------------------------------------------------
 

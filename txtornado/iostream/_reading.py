@@ -110,6 +110,24 @@ class Reading(State):
             self._until = read = ReadUntil(delimiter, max_bytes)
         else:
             read.seen = 0
+            buffer = self._input
+            if buffer is not None and self._read is None and self.consumer is None:
+                # Many lines came at once: to look for the next takes less time than to have a
+                # read begin, which sees to everything that is not as simple as that.
+                data, start = buffer.data, buffer.start
+                found = data.find(delimiter, start)
+                end = found + len(delimiter)
+                if (
+                    found >= 0
+                    and end < len(data)
+                    and (max_bytes is None or end - start <= max_bytes)
+                    and type(data) is bytes
+                ):
+                    buffer.start = end
+                    self._burst = 0
+                    future: asyncio.Future[bytes] = Future(loop=self._loop)
+                    future.set_result(data[start:end])
+                    return future
         return self._start_read(read)
 
     def read_until_regex(

@@ -71,9 +71,6 @@ class ReadUntil(Read):
         end = found + len(delimiter)
         if self.max_bytes is not None:
             _check(end - start, self.max_bytes, "delimiter", delimiter)
-        if type(data) is bytes and end < len(data):  # one line of many that came together
-            buffer.start = end
-            return data[start:end]
         return buffer.take(end - start)
 
     def is_whole(self, chunk: bytes) -> bool:
