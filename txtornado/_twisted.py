@@ -408,49 +408,52 @@ class _Records:
             return
         incoming = self.incoming
         incoming.write(data)
-        while True:
-            data, end = self.decrypt()
-            if data:
+        try:
+            data = self.object.read(_RECORD)
+        except ssl.SSLError as e:
+            self.stopped(e)
+        else:
+            if data and not incoming.pending:  # one record and no more, as most often
                 tls.wrappedProtocol.dataReceived(data)
-            if end is not None:
-                self.ended(end)
-            if not data or not incoming.pending or tls._lostTLSConnection or tls._aborted:
-                break
+            else:
+                self.hand_on(data)
         if self.outgoing.pending:
             tls._flushSendBIO()
 
-    def decrypt(self) -> tuple[bytes, Any]:
-        """What there is, and what comes after it: None for nothing yet."""
-        read, incoming = self.object.read, self.incoming
-        chunks: list[bytes] = []
-        end: Any = None
-        try:
-            data = read(_RECORD)
-            if data and not incoming.pending:
-                return data, None
-            while data and incoming.pending and len(chunks) < 16:
-                chunks.append(data)
-                data = read(_RECORD)
-            if data:
-                chunks.append(data)
-            else:
-                end = True
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            end = True
-        except ssl.SSLError as e:
-            end = e
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks), end
+    def hand_on(self, data: bytes) -> None:
+        """Decrypt what follows ``data``, too, and hand it on in larger pieces."""
+        tls, incoming, read = self.tls, self.incoming, self.object.read
+        chunks = [data]
+        why: ssl.SSLError | None = None
+        while why is None:
+            try:
+                while data and incoming.pending and len(chunks) < 16:
+                    data = read(_RECORD)
+                    chunks.append(data)
+                if not data:
+                    why = ssl.SSLZeroReturnError()
+                elif not incoming.pending:
+                    why = ssl.SSLWantReadError()
+            except ssl.SSLError as e:
+                why = e
+            decrypted = b"".join(chunks)
+            chunks = []
+            if decrypted:
+                tls.wrappedProtocol.dataReceived(decrypted)
+            if tls._lostTLSConnection or tls._aborted:
+                return
+        self.stopped(why)
 
-    def ended(self, end: Any) -> None:
+    def stopped(self, why: ssl.SSLError) -> None:
+        """There is nothing more to decrypt, now or ever."""
         tls = self.tls
-        if end is True:  # close_notify; whether our own still reaches the peer is no matter
+        if isinstance(why, ssl.SSLZeroReturnError):
+            # close_notify; whether our own still reaches the peer is no matter
             tls._reason = Failure(main.CONNECTION_DONE)
             tls._shutdownTLS()
             tls._tlsShutdownFinished(None)
-        else:
-            tls._tlsShutdownFinished(Failure(tls._tlsConnection.translated(end)))
+        elif not isinstance(why, ssl.SSLWantReadError):
+            tls._tlsShutdownFinished(Failure(tls._tlsConnection.translated(why)))
 
     def send(self, data: Any) -> Any:
         """Encrypt and send, unless the transport below has not kept up; how much of ``data``."""

@@ -312,14 +312,9 @@ class Reading(State):
         if self._reads_through_hook or self._closed:
             self._received_for_hook(data)
             return
-        read, future = self._read, self._read_future
-        if (
-            read is None
-            or future is None
-            or self._input is not None
-            or not read.is_whole(data)
-            or future.done()
-        ):
+        read: Any = self._read
+        future: Any = self._read_future
+        if read is None or self._input is not None or not read.is_whole(data) or future.done():
             self._store(data)
             return
         self._read = self._read_future = None

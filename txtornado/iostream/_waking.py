@@ -9,13 +9,13 @@ This may only be done where no task is running: `DirectTransport.on_top` tells.
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import Future, Task
 from typing import Any
 
 __all__ = ["wake"]
 
 
-def wake(future: asyncio.Future[Any], result: Any) -> None:
+def wake(future: Future[Any], result: Any) -> None:
     """Resolve a Future, and run the task that awaits it; others are told in the next turn.
 
     ``_callbacks`` is asyncio's own; where it is missing, or anybody but a single task waits,
@@ -23,12 +23,12 @@ def wake(future: asyncio.Future[Any], result: Any) -> None:
     """
     try:
         ((callback, context),) = future._callbacks
-        waits = isinstance(callback.__self__, asyncio.Task)  # type: ignore[attr-defined]
+        waiting = callback.__self__  # type: ignore[attr-defined]
     except (AttributeError, TypeError, ValueError):
-        waits = False
-    if not waits:
+        waiting = None
+    if isinstance(waiting, Task):
+        future.remove_done_callback(callback)
         future.set_result(result)
-        return
-    future.remove_done_callback(callback)
-    future.set_result(result)
-    context.run(callback, future)
+        context.run(callback, future)
+    else:
+        future.set_result(result)
