@@ -16,7 +16,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txtornado._twisted import DirectTransport, SocketTransport, TLSTransport
+from txtornado._twisted import DirectTransport, SocketTransport
+from txtornado._twisted_tls import TLSTransport
 from txtornado.iostream import _old_style
 from txtornado.iostream._errors import cause_of, is_reset
 from txtornado.iostream._info import TLSSocket

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
 
-from txtornado._twisted import DirectTransport, TLSTransport
+from txtornado._twisted import DirectTransport
+from txtornado._twisted_tls import TLSTransport
 from txtornado.iostream import _old_style
 from txtornado.iostream._buffers import WriteBuffer
 from txtornado.iostream._errors import StreamBufferFullError, StreamClosedError
