@@ -20,7 +20,7 @@ __all__ = ["TLSTransport"]
 #: The most that one TLS record carries (RFC 8446, section 5.1).
 _RECORD = 16384
 #: How much is encrypted before it is sent: no more than stays in the processor's cache.
-_TLS_PIECE = 1 << 16
+_TLS_PIECE = 1 << 17
 #: How much is encrypted at most before it is others' turn.
 _TLS_SHARE = 1 << 21
 

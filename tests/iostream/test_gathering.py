@@ -217,6 +217,109 @@ class BulkTests(StreamTestCase):
         self.assertEqual(len(await reader.read_until_close()), 25 * 8 * KB)
 
 
+class PipelineTests(StreamTestCase):
+    """Answers to many questions that came at once."""
+
+    async def asked(self, count: int, **options: Any) -> Any:
+        """Two streams, the second of which has so many questions in its buffer."""
+        reader, writer = await self.pair(**options)
+        await reader.write(b"question " * (count + 1))
+        self.assertEqual(await writer.read_until(b" "), b"question ")
+        return reader, writer, Sends(self, writer.transport)
+
+    async def test_answers_go_together(self) -> None:
+        """The answers go out in one piece, at once with the last one."""
+        reader, writer, sends = await self.asked(10)
+        for number in range(10):
+            self.assertTrue(writer.write(b"answer%d " % number).done())
+            self.assertEqual(sends.sizes, [])
+            await writer.read_until(b" ")
+        self.assertTrue(writer.write(b"answer!").done())
+        self.assertEqual(sends.sizes, [87])
+        self.assertFalse(writer.writing())
+        expected = b"".join(b"answer%d " % number for number in range(10)) + b"answer!"
+        self.assertEqual(await reader.read_bytes(87), expected)
+
+    async def test_all_kinds_of_bytes(self) -> None:
+        """What is gathered may have any form, and change afterwards; text is refused."""
+        reader, writer, sends = await self.asked(10)
+        changing = bytearray(b"two ")
+        await writer.write(b"one ")
+        await writer.write(changing)
+        await writer.write(memoryview(changing))
+        changing[:] = b"xxxx"
+        await writer.write(memoryview(bytes(8)).cast("L"))
+        await writer.write(memoryview(b"t_w_o_")[::2])
+        for wrong in ("text", 5, None, [b"x"]):
+            self.assertRaises(TypeError, writer.write, wrong)
+        await writer.write(b"")
+        self.assertEqual(sends.sizes, [])
+        await writer.drained()
+        self.assertEqual(await reader.read_bytes(23), b"one two two " + bytes(8) + b"two")
+
+    async def test_large_answers_are_in_order(self) -> None:
+        """A large answer follows those that were gathered before it."""
+        reader, writer, _ = await self.asked(3)
+        large = os.urandom(300 * KB)
+        writer.write(b"one ")
+        writer.write(large)
+        writer.write(b" three")
+        self.assertEqual(await reader.read_bytes(4 + len(large) + 6), b"one " + large + b" three")
+
+    async def test_sent_in_part(self) -> None:
+        """What the transport does not take of gathered answers waits for it, and is not lost."""
+        reader, writer, sends = await self.asked(3)
+        writer.write(b"a" * KB)
+        writer.write(b"b" * KB)
+        whole, sends.send = sends.send, lambda data: whole(bytes(data[:100]))
+        drained = writer.drained()
+        await self.turn()
+        sends.send = whole
+        await drained
+        self.assertFalse(writer.writing())
+        self.assertEqual(await reader.read_bytes(2 * KB), b"a" * KB + b"b" * KB)
+
+    async def test_nothing_is_gathered_for_a_slow_peer(self) -> None:
+        """When the transport takes no more, a write is not done before its bytes are gone."""
+        reader, writer, sends = await self.asked(3)
+        self.assertTrue(writer.write(b"first ").done())
+        sends.answer = 0
+        second = writer.write(b"x" * (100 * KB))
+        third = writer.write(b"third")
+        self.assertFalse(second.done() or third.done())
+        sends.answer = None
+        self.assertEqual(
+            await reader.read_bytes(6 + 100 * KB + 5), b"first " + b"x" * (100 * KB) + b"third"
+        )
+        await third
+
+    async def test_error_shows(self) -> None:
+        """An error that gathered answers meet closes the stream, with it as the reason."""
+        _, writer, sends = await self.asked(3)
+        writer.write(b"answer")
+        sends.answer = error = BrokenPipeError("gone")
+        writer._input = None  # the next one is the last
+        with self.assertRaises(StreamClosedError) as caught:
+            await writer.write(b"answer")
+        self.assertIs(caught.exception.real_error, error)
+
+    async def test_limit(self) -> None:
+        """``max_write_buffer_size`` counts what the peer is slow to take, not what we gather."""
+        reader, writer, _ = await self.asked(3, max_write_buffer_size=10 * KB)
+        for _ in range(20):
+            writer.write(b"x" * (4 * KB))
+        self.assertEqual(len(await reader.read_bytes(80 * KB)), 80 * KB)
+
+    async def turn(self) -> None:
+        future = self.io_loop.asyncio_loop.create_future()
+        self.io_loop.add_callback(future.set_result, None)
+        await future
+
+
+class TLSPipelineTests(TLSPair, PipelineTests):
+    pass
+
+
 class PipelineClosingTests(StreamTestCase):
     async def test_closing_delivers_to_a_slow_peer(self) -> None:
         """Gathered answers are delivered although the transport was full at the close."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
-from tests.iostream.support import StreamTestCase
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from tests.iostream.support import Consumer, StreamTestCase
 from txtornado.iostream import (
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
 )
 from txtornado.testing import ExpectLog
+
+_CRLF = b"\r\n"
 
 
 class ReadTests(StreamTestCase):
@@ -129,6 +135,101 @@ class ReadTests(StreamTestCase):
             self.assertEqual(stream._read.seen, number * 1000 - 1)
         stream.dataReceived(b"\r\n")
         self.assertEqual(len(future.result()), 1_000_002)
+
+
+class ManyLinesTests(StreamTestCase):
+    """Lines that came at once, each of which is there when it is asked for."""
+
+    def lines(self, data: bytes, **options: Any) -> Any:
+        stream, _ = self.memory_stream(**options)
+        stream.dataReceived(data)
+        self.assertEqual(self.line(stream), b"0\r\n")  # from now on it is the same delimiter
+        return stream
+
+    @staticmethod
+    def line(stream: Any, **options: Any) -> bytes:
+        return stream.read_until(_CRLF, **options).result()
+
+    def test_futures(self) -> None:
+        """Each result is a Future of asyncio's, of its own, on the stream's loop."""
+        stream = self.lines(b"0\r\n1\r\n2\r\n3\r\n")
+        futures = [stream.read_until(_CRLF) for _ in range(3)]
+        self.assertEqual([future.result() for future in futures], [b"1\r\n", b"2\r\n", b"3\r\n"])
+        for future in futures:
+            self.assertIsInstance(future, asyncio.Future)
+            self.assertIs(future.get_loop(), self.io_loop.asyncio_loop)
+
+    def test_rest_of_a_line(self) -> None:
+        """The line that did not come whole waits for its rest, byte by byte."""
+        stream = self.lines(b"0\r\n1\r\n2")
+        self.assertEqual(self.line(stream), b"1\r\n")
+        future = stream.read_until(_CRLF)
+        for byte in (b"\r", b"x", b"\r", b"\n"):
+            self.assertFalse(future.done())
+            stream.dataReceived(byte)
+        self.assertEqual(future.result(), b"2\rx\r\n")
+
+    def test_in_many_chunks(self) -> None:
+        """Lines that were gathered from many chunks are bytes like all others."""
+        stream = self.lines(b"0\r\n1234567890\r\n")
+        for chunk in (b"1\r", b"\n2\r\n", b"3\r\n"):
+            stream.dataReceived(chunk)
+        lines = [self.line(stream) for _ in range(4)]
+        self.assertEqual(lines, [b"1234567890\r\n", b"1\r\n", b"2\r\n", b"3\r\n"])
+        self.assertEqual({type(line) for line in lines}, {bytes})
+
+    def test_max_bytes(self) -> None:
+        """A line that is just short enough is read, one that is longer closes the stream."""
+        stream = self.lines(b"0\r\n1234\r\n12345\r\n1\r\n")
+        self.assertEqual(self.line(stream, max_bytes=6), b"1234\r\n")
+        with ExpectLog("tornado.general", "Unsatisfiable read", level=20):
+            future = stream.read_until(_CRLF, max_bytes=6)
+        self.assertIsInstance(future.exception().real_error, UnsatisfiableReadError)
+
+    def test_pending_read_comes_first(self) -> None:
+        """A line is not taken from under a read that waits for more."""
+        stream = self.lines(b"0\r\n1\r\n2\r\n")
+        future = stream.read_bytes(9)
+        self.assertRaises(AssertionError, stream.read_until, _CRLF)
+        stream.dataReceived(b"3\r\n")
+        self.assertEqual(future.result(), b"1\r\n2\r\n3\r\n")
+
+    def test_cancelled_read(self) -> None:
+        """A read that was given up does not stand in the way of the lines."""
+        stream = self.lines(b"0\r\n1\r\n2\r\n")
+        stream.read_bytes(9).cancel()
+        self.assertEqual([self.line(stream) for _ in range(2)], [b"1\r\n", b"2\r\n"])
+
+    def test_consumer(self) -> None:
+        """While there is a consumer, lines that were put back are not to be read."""
+        stream = self.lines(b"0\r\n")
+        stream.set_consumer(Consumer())
+        stream.unread(b"1\r\n2\r\n")
+        self.assertRaises(RuntimeError, stream.read_until, _CRLF)
+        stream.set_consumer(None)
+        self.assertEqual([self.line(stream) for _ in range(2)], [b"1\r\n", b"2\r\n"])
+
+    async def test_end_of_the_stream(self) -> None:
+        """All lines can be read after the end, then comes the close callback, then an error."""
+        steps = []
+        stream = self.lines(b"0\r\n1\r\n2\r\n3\r\n")
+        stream.set_close_callback(lambda: steps.append(b"closed"))
+        stream.connectionLost(Failure(ConnectionDone()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            steps.append(await stream.read_until(_CRLF))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.assertEqual(steps, [b"1\r\n", b"2\r\n", b"3\r\n", b"closed"])
+        self.assertRaises(StreamClosedError, stream.read_until, _CRLF)
+
+    def test_read_into_takes_what_is_there(self) -> None:
+        """A buffer that is filled in part leaves nothing behind for the next one."""
+        stream = self.lines(b"0\r\n1\r\n")
+        future = stream.read_into(bytearray(5))
+        future.cancel()
+        stream.dataReceived(b"2\r\n3\r\n")
+        self.assertEqual(self.line(stream), b"2\r\n")
 
 
 class LimitTests(StreamTestCase):

@@ -426,7 +426,7 @@ class EndTests(TLSPair, StreamTestCase):
 
     async def test_write_during_a_renegotiation(self) -> None:
         """What TLS cannot take at the moment goes out in its turn as soon as it can."""
-        for size in (1000, 100_000):
+        for size in (1000, 200_000):
             server, client = await self.pair()
             tls = server.transport
 

@@ -29,6 +29,14 @@ def _check_type(data: object) -> None:
         raise TypeError(f"a stream writes bytes, not {type(data).__name__}")
 
 
+def _copied(data: Data) -> bytes:
+    """The bytes, for ``+=``, which does not take a view with gaps."""
+    if type(data) is bytes:
+        return data
+    _check_type(data)
+    return bytes(data)
+
+
 def _size(data: Data) -> int:
     _check_type(data)
     return data.nbytes if isinstance(data, memoryview) else len(data)
@@ -90,7 +98,7 @@ class Writing(State):
         if self._input is not None or self._burst >= self._gather_after:
             kept = self._kept
             if kept is not None and size < _SMALL and len(kept) + size <= _BATCH:
-                kept += data
+                kept += data if type(data) is bytes else _copied(data)
                 self._given += size
                 return self._done_future or self._done()
             if self._gather(data, size) or self._send(data, size):
@@ -226,11 +234,11 @@ class Writing(State):
             if self._given != self._taken or self._closed:
                 return False
         if self._kept is None:
-            self._kept = bytearray(data)
+            self._kept = bytearray(_copied(data))
             if self._borrower is not None:
                 self._recall()
         else:
-            self._kept += data
+            self._kept += _copied(data)
         self._given += size
         return True
 
@@ -294,7 +302,7 @@ class Writing(State):
             self._start()
         if self._blocked or self._given != self._taken:
             if self._kept is not None and size < _SMALL:
-                self._kept += data
+                self._kept += _copied(data)
                 self._given += size
             else:
                 self._queue(data, size)
