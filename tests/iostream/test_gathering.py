@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -265,6 +266,36 @@ class PipelineTests(StreamTestCase):
         writer.write(large)
         writer.write(b" three")
         self.assertEqual(await reader.read_bytes(4 + len(large) + 6), b"one " + large + b" three")
+
+    async def test_empty_answers(self) -> None:
+        """Answers of no bytes are done at once, wherever they come, and nothing is sent for them."""
+        reader, writer, sends = await self.asked(3)
+        self.assertTrue(writer.write(b"").done())
+        await self.turn()
+        self.assertEqual(sends.sizes, [])
+        for answer in (b"", b"one ", b"", b"two"):
+            self.assertTrue(writer.write(answer).done())
+        await writer.drained()
+        self.assertEqual(sends.sizes, [7])
+        self.assertEqual(await reader.read_bytes(7), b"one two")
+
+    async def test_answers_while_a_file_is_sent(self) -> None:
+        """What is gathered while a file goes out comes after the file."""
+        with open(self.mktemp(), "w+b") as file:
+            file.write(b"f" * (300 * KB))
+            file.flush()
+            reader, writer, _ = await self.asked(3)
+            writer.write(b"before ")
+            sent = writer.send_file(file)
+            while not writer._transfer and not sent.done():
+                await asyncio.sleep(0)
+            for _ in range(3):
+                writer.write(b" after")
+            self.assertEqual(
+                await reader.read_bytes(7 + 300 * KB + 18),
+                b"before " + b"f" * (300 * KB) + b" after" * 3,
+            )
+            await sent
 
     async def test_sent_in_part(self) -> None:
         """What the transport does not take of gathered answers waits for it, and is not lost."""

@@ -108,7 +108,6 @@ class Lending(Writing):
             or self._closed
             or self._lost
             or self._given != self._taken
-            or self._kept is not None
             or self.max_write_buffer_size is not None
         ):
             return False

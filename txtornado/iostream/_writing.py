@@ -227,7 +227,7 @@ class Writing(State):
 
     def _keep(self, data: Data, size: int) -> bool:
         """Keep a copy, for which it has to be possible to send it at once."""
-        if not self._direct or self._blocked or self._waiting or size >= _SMALL:
+        if not self._direct or self._blocked or self._waiting or not 0 < size < _SMALL:
             return False
         if self._given - self._taken + size > _BATCH:
             self._flush()
