@@ -188,6 +188,18 @@ class BulkTests(StreamTestCase):
         self.assertEqual(len(await reader.read_bytes(73 * 8 * KB)), 73 * 8 * KB)
         self.assertEqual(sends.sizes[10:], [8 * KB])
 
+    async def test_a_large_write_that_waits(self) -> None:
+        """What waits of a large write is offered to the transport in one piece, not copied."""
+        reader, writer = await self.connected()
+        sends = Sends(self, writer.transport)
+        sends.answer = 0
+        data = os.urandom(1 << 20)
+        written = writer.write(data)
+        sends.answer = None
+        self.assertEqual(await reader.read_bytes(1 << 20), data)
+        await written
+        self.assertEqual(sends.sizes[0], 1 << 20)
+
     async def test_a_few_writes(self) -> None:
         """As long as it is not much, each write goes out at once."""
         _, writer = await self.connected()

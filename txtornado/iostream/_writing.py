@@ -441,7 +441,7 @@ class Writing(State):
     def _flush_direct(self, output: WriteBuffer) -> BaseException | None:
         send = self.transport.writeSomeData
         while len(output):
-            with output.peek(_PIECE) as view:
+            with output.peek(len(output)) as view:
                 size = view.nbytes
                 taken = send(view)
             if isinstance(taken, BaseException):
