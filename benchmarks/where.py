@@ -43,10 +43,10 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("reading from the socket", r"doRead \(.*_twisted\.py"),
     ("sending to the socket", r"writeSomeData \(.*_twisted\.py"),
     ("event loop", r"\((asyncio|selectors\.py|.*/asyncio/|.*/selectors\.py|txtornado/platform/)"),
-    ("stream", r"\(.*txtornado/(iostream/|_twisted\.py|tcpserver\.py)"),
+    ("stream", r"\(.*txtornado/(iostream/|_twisted\.py|_twisted_tls\.py|tcpserver\.py)"),
     ("HTTP/1 engine and channel", r"\(.*txtornado/http1connection/"),
     ("request object and headers", r"\(.*txtornado/httputil/"),
-    ("routing", r"\(.*txtornado/(routing/|httpserver\.py|web/_application\.py|web/_delegate\.py)"),
+    ("routing", r"\(.*txtornado/(routing/|httpserver\.py|web/_(application|delegate|routes)\.py)"),
     ("template", r"\(.*txtornado/template/|\(<string>"),
     ("handler and response", r"\(.*(txtornado/|servers/)"),
 )
