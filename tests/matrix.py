@@ -4,8 +4,9 @@
 
 The tests are all of ``tests``, or those that are named (``tests.test_web`` ...), in one process
 for each kind of reactor.  A kind that this machine has not is left out, and said so.  Tests that
-the process's reactor has no part in run under the first kind only, see `tests.processes.once`; the
-others skip them, and the table has them in a column of their own, "elsewhere".
+the process's reactor has no part in run under the first kind only, or where ``--once`` says, see
+`tests.processes.once`; the others skip them, and the table has them in a column of their own,
+"elsewhere".
 
 The failures of each kind follow the table.  The last line is ``matrix: N passed, N failed,
 N skipped`` (N elsewhere among them); the exit status is 1 if anything failed.
@@ -188,6 +189,11 @@ def arguments() -> argparse.Namespace:
         help="test what is installed, not the checkout that the tests are in",
     )
     parser.add_argument("--logs", metavar="FOLDER", help="keep what trial prints there")
+    parser.add_argument(
+        "--once",
+        metavar="WHERE",
+        help="who runs what the others need not, if not the first: another kind, or somebody else",
+    )
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for one kind")
     parser.add_argument("tests", nargs="*", default=["tests"], metavar="TEST")
     return parser.parse_args()
@@ -197,13 +203,12 @@ def run_all(options: argparse.Namespace) -> list[Outcome]:
     """Print the table; what became of each kind that this machine has."""
     kinds = options.kind or list(KINDS)
     there = [kind for kind in kinds if lacking(kind) is None]
+    once = options.once or there[0]
     columns = ("passed", "skipped", "elsewhere", "failed", "seconds")
     print(f"{'reactor':18}" + "".join(f"{column:>10}" for column in columns), flush=True)
     outcomes = []
     with ThreadPoolExecutor(options.jobs) as executor:
-        futures = {
-            kind: executor.submit(run, kind, options.tests, options, there[0]) for kind in there
-        }
+        futures = {kind: executor.submit(run, kind, options.tests, options, once) for kind in there}
         for kind in kinds:
             if kind in futures:
                 outcomes.append(futures[kind].result())

@@ -138,6 +138,12 @@ class RunTests(SynchronousTestCase):
         self.assertEqual([line.split()[:5] for line in lines[1:3]], ROWS)
         self.assertEqual(lines[3:], ["matrix: 3 passed, 0 failed, 3 skipped"])
 
+    def test_somebody_else(self) -> None:
+        """What needs to run once is skipped under all kinds when somebody else sees to it."""
+        lines, status = self.run_matrix("--kind=select", "--once=the README's command")
+        self.assertEqual(status, 0, lines)
+        self.assertEqual([lines[1].split()[:5]], [["select", *ROWS[1][1:]]])
+
     def test_failure(self) -> None:
         """A failure is shown below the table, and is the exit status."""
         lines, status = self.run_matrix("--kind=select", sample=SAMPLE + BAD)
