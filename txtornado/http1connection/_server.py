@@ -11,12 +11,10 @@ from txtornado.http1connection._connection import HTTP1Connection
 from txtornado.http1connection._parameters import HTTP1ConnectionParameters
 from txtornado.http1connection._states import State
 from txtornado.http1connection._timers import IdleWatch
-from txtornado.httputil import HTTPServerConnectionDelegate
+from txtornado.httputil import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from txtornado.log import app_log, gen_log
 
 __all__ = ["HTTP1ServerConnection"]
-
-_DONE = State.DONE
 
 #: Seconds for a head that has begun to become complete, unless ``header_timeout`` is shorter.
 _HEAD_TIMEOUT = 60.0
@@ -108,24 +106,17 @@ class HTTP1ServerConnection(Channel):
 
     # ------------------------------------------------------------------------ the channel
 
-    def _on_head(self) -> None:
+    def _open_message(self) -> HTTPMessageDelegate:
         if self._head_since is not None:
             self._head_since = None
-        engine, params = self.engine, self.params
+        params = self.params
         self._exchange = exchange = HTTP1Connection(self.stream, False, params, self.context)
         exchange._channel = self
         delegate = self._app.start_request(self, exchange)
         if params.decompress:
             delegate = self._prepared(delegate, exchange)
         self._delegate = delegate
-        self._reading = True
-        wait = delegate.headers_received(engine.start_line, engine.headers)
-        if wait is not None:
-            self._wait(wait, self._after_head)
-        elif engine.receiving is not _DONE or self._ended:
-            self._after_head()
-        else:
-            self._on_end()
+        return delegate
 
     def _on_need_data(self) -> None:
         super()._on_need_data()
