@@ -471,6 +471,19 @@ class EtagTests(SynchronousTestCase):
             self.assertNotIn(name, exchange.headers)
         self.assertEqual(exchange.headers["Etag"], etag)
 
+    def test_other_buffer(self) -> None:
+        """A program may put another kind of buffer among the output than `write` takes."""
+
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                self._write_buffer.append(bytearray(b"other"))  # type: ignore[arg-type]
+
+        server = MemoryServer(app_of(Handler))
+        self.addCleanup(server.close)
+        response = server.fetch("/")
+        self.assertEqual(response.body, b"other")
+        self.assertEqual(response.headers["Etag"], content_etag([b"other"]))
+
     def test_repeated_bodies(self) -> None:
         """The same body has the same etag however often it comes, whatever else is sent with it."""
 

@@ -75,8 +75,8 @@ class _PlainHeads(dict[str | None, bytes]):
 _plain_heads = _PlainHeads()
 
 
-#: What follows a plain head for a small body that was sent with its etag; such bodies often come
-#: again, and less than these.
+#: For small bodies that were sent with their etag, as they often come again: the etag, and what
+#: follows a plain head.
 _small_tails: dict[bytes, tuple[str, bytes]] = {}
 _SMALL_BODY = 256
 _MAX_SMALL_TAILS = 256
@@ -101,7 +101,13 @@ def plain_response(
         _plain_heads.clear()
         _plain_heads.second = second
     head = _plain_heads[content_type]
-    if with_etag and cookies is None and not more and len(body) <= _SMALL_BODY:
+    if (
+        with_etag
+        and cookies is None
+        and not more
+        and len(body) <= _SMALL_BODY
+        and type(body) is bytes  # programs that write past `write` may come with other buffers
+    ):
         known, tail = _small_tails.get(body) or _small_tail(body)
         return known, head + tail
     etag = content_etag((body,)) if with_etag else None
