@@ -19,8 +19,9 @@ __all__ = ["TLSTransport"]
 
 #: The most that one TLS record carries (RFC 8446, section 5.1).
 _RECORD = 16384
-#: How much is encrypted before it is sent: no more than stays in the processor's cache.
-_TLS_PIECE = 1 << 17
+#: How much is encrypted before it is sent: many records, for each time wakes the peer, but few
+#: enough that a quick peer has not read all that came before and sleeps.
+_TLS_PIECE = 7 * _RECORD
 #: How much is encrypted at most before it is others' turn.
 _TLS_SHARE = 1 << 21
 

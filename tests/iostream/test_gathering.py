@@ -45,15 +45,15 @@ class TLSGatheringTests(TLSPair, StreamTestCase):
         self.assertEqual(sends.sizes, [100, 900])
         self.assertEqual(await reader.read_bytes(1000), b"x" * 1000)
 
-    async def test_at_most_256_kib(self) -> None:
-        """Whoever writes on and on in one turn is sent in pieces of 256 KiB."""
+    async def test_at_most_112_kib(self) -> None:
+        """Whoever writes on and on in one turn is sent in pieces of 112 KiB."""
         reader, writer = await self.pair()
         sends = Sends(self, writer.transport)
-        for _ in range(65):
+        for _ in range(29):
             writer.write(b"x" * (8 * KB))
-        self.assertEqual(sends.sizes, [8 * KB, 256 * KB])
-        self.assertEqual(len(await reader.read_bytes(65 * 8 * KB)), 65 * 8 * KB)
-        self.assertEqual(sends.sizes, [8 * KB, 256 * KB, 256 * KB])
+        self.assertEqual(sends.sizes, [8 * KB, 112 * KB])
+        self.assertEqual(len(await reader.read_bytes(29 * 8 * KB)), 29 * 8 * KB)
+        self.assertEqual(sends.sizes, [8 * KB, 112 * KB, 112 * KB])
 
     async def test_question_and_answer(self) -> None:
         """Who reads between his writes has each of them sent at once."""
@@ -179,13 +179,13 @@ class BulkTests(StreamTestCase):
         return reader, writer
 
     async def test_bulk(self) -> None:
-        """After 64 KiB in one go, what follows goes out in pieces of 256 KiB."""
+        """After 64 KiB in one go, what follows goes out in pieces of 112 KiB."""
         reader, writer = await self.connected()
         sends = Sends(self, writer.transport)
-        for _ in range(8 + 2 * 32 + 1):
+        for _ in range(8 + 2 * 14 + 1):
             self.assertTrue(writer.write(b"x" * (8 * KB)).done())
-        self.assertEqual(sends.sizes, [8 * KB] * 8 + [256 * KB] * 2)
-        self.assertEqual(len(await reader.read_bytes(73 * 8 * KB)), 73 * 8 * KB)
+        self.assertEqual(sends.sizes, [8 * KB] * 8 + [112 * KB] * 2)
+        self.assertEqual(len(await reader.read_bytes(37 * 8 * KB)), 37 * 8 * KB)
         self.assertEqual(sends.sizes[10:], [8 * KB])
 
     async def test_a_large_write_that_waits(self) -> None:

@@ -19,9 +19,10 @@ __all__ = ["Writing"]
 #: How much is handed to a transport at a time that cannot say how much it took.
 _PIECE = 1 << 18
 #: Writes of fewer bytes are worth gathering, and how much is gathered before it is sent: each time
-#: wakes the peer, which costs more than the copying.
+#: wakes the peer, which costs more than the copying.  While much more than this is gathered, a peer
+#: that is quick has read all that came before, and sleeps each time.
 _SMALL = 1 << 16
-_BATCH = 1 << 18
+_BATCH = 7 << 14
 
 
 def _check_type(data: object) -> None:
