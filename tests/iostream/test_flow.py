@@ -328,7 +328,7 @@ class PipelineTests(StreamTestCase):
         return server, client, sent
 
     async def test_one_send(self) -> None:
-        """While requests wait in the buffer, answers wait for the last one's."""
+        """Answers to requests that came together wait for the end of the turn, and each other."""
         server, client, sent = await self.pair_with_batch()
         self.assertTrue(server.write(b"1\n").done())
         self.assertEqual(sent, [])
@@ -336,6 +336,8 @@ class PipelineTests(StreamTestCase):
         await server.write(b"2\n")
         await server.read_until(b"\n")
         await server.write(b"3\n")
+        self.assertEqual(sent, [])
+        await server.drained()
         self.assertEqual(sent, [b"1\n2\n3\n"])
         self.assertFalse(server.writing())
         self.assertEqual(await client.read_bytes(6), b"1\n2\n3\n")

@@ -241,13 +241,15 @@ class PipelineTests(StreamTestCase):
         return reader, writer, Sends(self, writer.transport)
 
     async def test_answers_go_together(self) -> None:
-        """The answers go out in one piece, at once with the last one."""
+        """The answers go out in one piece, when the turn ends in which the last one was given."""
         reader, writer, sends = await self.asked(10)
         for number in range(10):
             self.assertTrue(writer.write(b"answer%d " % number).done())
             self.assertEqual(sends.sizes, [])
             await writer.read_until(b" ")
         self.assertTrue(writer.write(b"answer!").done())
+        self.assertEqual(sends.sizes, [])
+        await writer.drained()
         self.assertEqual(sends.sizes, [87])
         self.assertFalse(writer.writing())
         expected = b"".join(b"answer%d " % number for number in range(10)) + b"answer!"
@@ -341,9 +343,11 @@ class PipelineTests(StreamTestCase):
         _, writer, sends = await self.asked(3)
         writer.write(b"answer")
         sends.answer = error = BrokenPipeError("gone")
-        writer._input = None  # the next one is the last
         with self.assertRaises(StreamClosedError) as caught:
-            await writer.write(b"answer")
+            await writer.drained()
+        self.assertIs(caught.exception.real_error, error)
+        with self.assertRaises(StreamClosedError) as caught:
+            writer.write(b"answer")
         self.assertIs(caught.exception.real_error, error)
 
     async def test_limit(self) -> None:

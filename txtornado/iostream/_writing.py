@@ -75,10 +75,12 @@ class Writing(State):
     def write(self, data: Data, callback: Callable[[], Any] | None = None) -> asyncio.Future[None]:
         """Write bytes; the result resolves when the transport has taken them all.
 
-        What follows many bytes (64 KiB, over TLS the first write) without a read or a turn of
-        the loop in between is gathered: writes of less than 64 KiB are copied and go out
-        together, at the latest in the loop's next turn; they are done at once, and `drained`
-        tells when they are gone.  `close` sends them first.
+        Writes of less than 64 KiB are gathered in two cases: when what the peer has sent holds
+        more than was read (answers to many questions that came at once), and when they follow
+        many bytes (64 KiB, over TLS the first write) without a read or a turn of the loop in
+        between.  They are copied and go out together, in the loop's next turn or when they are
+        112 KiB; they are done at once, and `drained` tells when they are gone.  `close` sends
+        them first.
 
         Args:
             data: bytes, or another buffer of them, which must not change until then.
@@ -96,7 +98,7 @@ class Writing(State):
         size = len(data) if type(data) is bytes else _size(data)
         if self.max_write_buffer_size is not None:
             self._check_room(size)
-        if self._input is not None or self._burst >= self._gather_after:
+        if self._input is not None or self._kept is not None or self._burst >= self._gather_after:
             kept = self._kept
             if kept is not None and size < _SMALL and len(kept) + size <= _BATCH:
                 kept += data if type(data) is bytes else _copied(data)
@@ -214,10 +216,11 @@ class Writing(State):
     def _gather(self, data: Data, size: int) -> bool:
         """Keep a copy of a small write for a moment, because another one is about to come.
 
-        That is so when further requests of the peer's are in the buffer already, and when
-        `_gather_after` bytes have gone out since something was read.  The pieces go out
-        together: when they are many, when the last request is answered, or in the next turn of
-        the loop.  False when the write has to go the ordinary way.
+        That is so when further requests of the peer's are in the buffer already, when
+        `_gather_after` bytes have gone out since something was read, and when another piece is
+        kept.  The pieces go out together, when they are many or in the next turn of the loop:
+        a peer that would be waked by each connection's is then waked by the first.  False when
+        the write has to go the ordinary way.
         """
         if not self._keep(data, size):
             return False
