@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks._model import Contestant, Effort, Figure, Job
+from benchmarks._model import CEILING, Contestant, Effort, Figure, Job
 from benchmarks._processes import SERVERS, environment, output_of, pinned, running
 from benchmarks.jobs._http import FRAMEWORKS
 
@@ -41,10 +41,15 @@ COMMANDS = {
     "starlette": ("-m", "uvicorn", *UVICORN, "--port={port}", "startup_starlette:app"),
     "twisted.web": (*TWISTD_WEB, "--class=startup_twisted.Hello"),
     "klein": (*TWISTD_WEB, "--class=startup_klein.resource"),
+    CEILING: (str(SERVERS / "startup_ceiling.py"), "{port}", "twistd"),
 }
-#: The same text, but for the import.
+#: The same text, but for the import; and Twisted without anything on top.
 SCRIPTS: dict[str, tuple[str, ...]] = {
-    name: (str(SERVERS / "startup_script.py"), name, "{port}") for name in ("txtornado", "tornado")
+    **{
+        name: (str(SERVERS / "startup_script.py"), name, "{port}")
+        for name in ("txtornado", "tornado")
+    },
+    CEILING: (str(SERVERS / "startup_ceiling.py"), "{port}"),
 }
 IMPORTS = {
     "txtornado": "txtornado.web, txtornado.ioloop",
@@ -53,6 +58,7 @@ IMPORTS = {
     "starlette": "starlette.applications, starlette.routing, starlette.responses, uvicorn",
     "twisted.web": "twisted.web.server, twisted.web.resource, twisted.internet.reactor",
     "klein": "klein, twisted.internet.reactor",
+    CEILING: "twisted.internet.asyncioreactor",
 }
 
 
@@ -148,7 +154,7 @@ class ImportJob:
 
     name: str = "import"
     title: str = "Importing what a server needs"
-    contestants: tuple[str, ...] = FRAMEWORKS
+    contestants: tuple[str, ...] = (*FRAMEWORKS, CEILING)
     group: str = GROUP
     figures: tuple[Figure, ...] = MILLISECONDS
 
