@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.iostream.support import StreamTestCase, TLSPair, server_context
 from txtornado.iostream import StreamBufferFullError, StreamClosedError, _lending
+from txtornado.iostream._turn import Turn
 
 MB = 1 << 20
 
@@ -107,7 +108,7 @@ class LendingTests(LendingTestCase):
         """What is no plain socket is not lent."""
         stream, transport = self.memory_stream()
         self.assertFalse(stream.lend(Borrower()))
-        self.assertTrue(stream.gather(b"data", []))
+        self.assertTrue(stream.gather(b"data"))
         self.assertEqual(transport.value(), b"data")
 
 
@@ -120,42 +121,37 @@ class GatherTests(LendingTestCase):
         self.patch(
             writer.transport, "writeSomeData", lambda data: sizes.append(len(data)) or send(data)
         )
-        at_end: list[Any] = []
         for _ in range(5):
-            self.assertTrue(writer.gather(b"12", at_end))
+            self.assertTrue(writer.gather(b"12"))
         self.assertEqual(sizes, [])
-        (end,) = at_end
-        end()
+        Turn.of(self.io_loop.asyncio_loop).end()
         self.assertEqual(await reader.read_bytes(10), b"12" * 5)
         self.assertEqual(sizes, [10])
 
     async def test_order(self) -> None:
-        """What is written in another way goes after what was gathered, at once."""
+        """What is written in another way goes after what was gathered."""
         reader, writer = await self.started()
-        at_end: list[Any] = []
-        writer.gather(b"a", at_end)
+        writer.gather(b"a")
         self.assertTrue(writer.send(b"b"))
-        writer.gather(b"c", at_end)
+        writer.gather(b"c")
         await writer.write(b"d")
-        writer.gather(b"e", at_end)
+        writer.gather(b"e")
         writer.close()
-        for end in at_end:
-            end()
         self.assertEqual(await reader.read_until_close(), b"abcde")
 
     async def test_large_pieces(self) -> None:
         """A piece that is not small goes the ordinary way."""
         reader, writer = await self.started()
-        writer.gather(b"a", [])
-        self.assertFalse(writer.gather(b"b" * (16 * MB), []))
-        self.assertFalse(writer.gather(b"c", []))
+        writer.gather(b"a")
+        self.assertFalse(writer.gather(b"b" * (16 * MB)))
+        self.assertFalse(writer.gather(b"c"))
         self.assertEqual(await reader.read_bytes(16 * MB + 2), b"a" + b"b" * (16 * MB) + b"c")
 
     async def test_closed(self) -> None:
         """Nothing is gathered for a stream that is closed."""
         _, writer = await self.pair()
         writer.close()
-        self.assertRaises(StreamClosedError, writer.gather, b"data", [])
+        self.assertRaises(StreamClosedError, writer.gather, b"data")
 
 
 class TLSLendingTests(TLSPair, StreamTestCase):
@@ -165,11 +161,8 @@ class TLSLendingTests(TLSPair, StreamTestCase):
         borrower = Borrower()
         self.assertFalse(writer.lend(borrower))
         self.assertIsNone(borrower._outlet)
-        at_end: list[Any] = []
         for piece in (b"a", b"b", b"c"):
-            self.assertTrue(writer.gather(piece, at_end))
-        for end in at_end:
-            end()
+            self.assertTrue(writer.gather(piece))
         self.assertEqual(await reader.read_bytes(3), b"abc")
 
 
@@ -195,28 +188,28 @@ class PartsTests(LendingTestCase):
         await future
 
     async def test_many_parts(self) -> None:
-        """Three parts of a turn go out at once, those that follow together at its end."""
+        """Four parts of a turn go out at once, those that follow together at its end."""
         reader, writer, sizes = await self.sends()
         for _ in range(10):
             self.assertTrue(writer.send_part(b"x" * 100))
-        self.assertEqual(sizes, [100] * 3)
+        self.assertEqual(sizes, [100] * 4)
         await self.turn()
-        self.assertEqual(sizes, [100] * 3 + [700])
+        self.assertEqual(sizes, [100] * 4 + [600])
         self.assertTrue(writer.send_part(b"x" * 100))
-        self.assertEqual(sizes, [100] * 3 + [700, 100])
+        self.assertEqual(sizes, [100] * 4 + [600, 100])
         self.assertEqual(await reader.read_bytes(1100), b"x" * 1100)
 
     async def test_pause(self) -> None:
         """A part that comes a while after the last is on its way at once, with what waits."""
         reader, writer, sizes = await self.sends()
-        for _ in range(5):
+        for _ in range(6):
             writer.send_part(b"x" * 100)
         for _ in range(3):
             self.now += 1
             writer.send_part(b"y" * 100)
-        self.assertEqual(sizes, [100] * 3 + [300, 100, 100])
+        self.assertEqual(sizes, [100] * 4 + [300, 100, 100])
         self.assertFalse(writer.writing())
-        self.assertEqual(await reader.read_bytes(800), b"x" * 500 + b"y" * 300)
+        self.assertEqual(await reader.read_bytes(900), b"x" * 600 + b"y" * 300)
 
     async def test_the_last_one(self) -> None:
         """Whoever has written his last sends it along with what waits."""
@@ -224,7 +217,7 @@ class PartsTests(LendingTestCase):
         for _ in range(6):
             writer.send_part(b"x" * 100)
         writer.send(b"end")
-        self.assertEqual(sizes, [100] * 3 + [303])
+        self.assertEqual(sizes, [100] * 4 + [203])
         self.assertEqual(await reader.read_bytes(603), b"x" * 600 + b"end")
 
     async def test_closing(self) -> None:

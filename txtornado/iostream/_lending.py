@@ -7,37 +7,33 @@ writes by far the most to it: as long as nothing is queued, that one need not co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic
 
 from txtornado._twisted import SocketTransport
 from txtornado.iostream._errors import StreamClosedError
 from txtornado.iostream._state import Borrower
+from txtornado.iostream._turn import MORE_AT_ONCE, Turn
 from txtornado.iostream._writing import Writing
 
 __all__ = ["Lending"]
 
-#: How many pieces of a turn go out at once, and after how many seconds without one the next does.
-_PARTS_AT_ONCE = 3
+#: After how many seconds without one a piece goes out at once.
 _PAUSE = 0.005
 
 
 class Lending(Writing):
     """Bytes go out, in ways that are ours."""
 
-    # Pieces that were given to `send_part` in this turn, and when the last was.
-    _parts = 0
+    # The turn in which a piece was given to `send_part` last, and one more for each that followed;
+    # when that was, where it was not among the first.
+    _part = -1
     _part_time = 0.0
 
-    def gather(self, data: bytes, at_end: list[Callable[[], None]]) -> bool:
+    def gather(self, data: bytes) -> bool:
         """Write like `send`, though no sooner than at the end of the turn; ours.
 
         For small pieces that others are about to follow: they are copied, and go out together,
         along with whatever is written in another way meanwhile, in the right order.
-
-        Args:
-            data: what to write.
-            at_end: gets what is to be called when the turn ends.
 
         Returns:
             True when there is nothing to wait for.
@@ -47,19 +43,13 @@ class Lending(Writing):
         """
         if self._closed or self._lost:
             self._refuse()
-        if not self._keep(data, len(data)):
-            return self.send(data)
-        if not self._gathering:
-            self._gathering = True
-            at_end.append(self._send_gathered)
-        return True
+        return self._gather(data, len(data)) or self.send(data)
 
     def send_part(self, data: bytes) -> bool:
         """Write like `send`, for one of several pieces; ours.
 
         The first few of a turn go out at once, as does one that comes a while after the last: they
-        may tell how something fares.  Those that follow closely are copied, and go out together at
-        the end of the turn, or with the next `send`.
+        may tell how something fares.  Those that follow closely are gathered.
 
         Returns:
             True when there is nothing to wait for.
@@ -67,20 +57,20 @@ class Lending(Writing):
         Raises:
             StreamClosedError: as from `send`.
         """
-        number = self._parts
-        self._parts = number + 1
-        if not number:
-            self._loop.call_soon(self._end_of_parts)
-        if number >= _PARTS_AT_ONCE:
+        turn = Turn.of(self._loop)
+        number = turn.number or turn.begin_late(self._loop)
+        part = self._part
+        if part >= number + MORE_AT_ONCE:
             before, self._part_time = self._part_time, monotonic()
-            if self._part_time - before < _PAUSE and not (self._closed or self._lost):
-                return self._gather(data, len(data)) or self.send(data)
-        elif number == _PARTS_AT_ONCE - 1:
-            self._part_time = monotonic()
+            if self._part_time - before < _PAUSE:
+                return self.gather(data)
+        elif part < number:
+            self._part = number
+        else:
+            self._part = part + 1
+            if part + 1 == number + MORE_AT_ONCE:
+                self._part_time = monotonic()
         return self.send(data)
-
-    def _end_of_parts(self) -> None:
-        self._parts = 0
 
     def check_room(self, size: int) -> None:
         """Check the limit, which `send` and `gather` do not; ours.

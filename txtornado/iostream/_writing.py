@@ -13,6 +13,7 @@ from txtornado.iostream import _old_style
 from txtornado.iostream._buffers import WriteBuffer
 from txtornado.iostream._errors import StreamBufferFullError, StreamClosedError
 from txtornado.iostream._state import Data, State, seen
+from txtornado.iostream._turn import Turn
 
 __all__ = ["Writing"]
 
@@ -226,7 +227,7 @@ class Writing(State):
             return False
         if not self._gathering:
             self._gathering = True
-            self._loop.call_soon(self._send_gathered)
+            Turn.of(self._loop).at_end(self._send_gathered, self._loop)
         return True
 
     def _keep(self, data: Data, size: int) -> bool:

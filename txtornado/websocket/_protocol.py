@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from txtornado.concurrent import done_future, new_future
 from txtornado.iostream import StreamClosedError
+from txtornado.iostream._turn import MORE_AT_ONCE
 from txtornado.log import gen_log
 from txtornado.websocket import _frames
 from txtornado.websocket._deflate import accept_offer
@@ -23,7 +24,7 @@ from txtornado.websocket._prepared import (
     message_bytes,
     plain_frame,
 )
-from txtornado.websocket._shell import MORE_AT_ONCE, Delegate, WebSocketProtocol
+from txtornado.websocket._shell import Delegate, WebSocketProtocol
 
 if TYPE_CHECKING:
     from txtornado.websocket._handler import WebSocketHandler
@@ -276,7 +277,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         stream = self.stream
         try:
             if gathered:
-                return stream.gather(frame, self._turn.at_end)  # type: ignore[no-any-return]
+                return stream.gather(frame)  # type: ignore[no-any-return]
             return stream.send(frame)  # type: ignore[no-any-return]
         except StreamClosedError as error:
             raise WebSocketClosedError("the connection is closed") from error

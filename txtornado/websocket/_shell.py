@@ -27,6 +27,7 @@ from txtornado._twisted import SocketTransport
 from txtornado.concurrent import as_future, done_future
 from txtornado.interfaces import IStreamConsumer, IUpgradedConnection
 from txtornado.iostream import StreamClosedError
+from txtornado.iostream._turn import MORE_AT_ONCE, Turn
 from txtornado.log import gen_log
 from txtornado.stack_context import active_chain
 from txtornado.websocket._errors import ProtocolViolation, WebSocketClosedError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from txtornado.websocket._handler import WebSocketHandler
     from txtornado.websocket._prepared import PreparedMessage
 
-__all__ = ["MORE_AT_ONCE", "Delegate", "MessageEngine", "Turn", "WebSocketProtocol"]
+__all__ = ["Delegate", "MessageEngine", "WebSocketProtocol"]
 
 #: How many messages are handled before other connections get their turn.
 _MESSAGES_PER_TURN = 64
@@ -46,59 +47,6 @@ _TURN = range(_MESSAGES_PER_TURN)
 _BACKLOG = 65536
 #: Seconds for the peer to end its side, and to take what it was sent, once we are closing.
 _CLOSE_TIMEOUT = 5.0
-
-
-#: How many messages to a connection go out at once in a turn, after the first.
-MORE_AT_ONCE = 3
-
-
-class Turn:
-    """Which turn of its loop it is, for those who write.
-
-    A connection's first messages of a turn go out at once, as to gather a few is more work than to
-    send them.  What follows is gathered, and so is every answer to a peer that has said more.
-
-    Attributes:
-        number: higher in each turn, by more than is sent at once; 0 when none was announced.
-        at_end: what is to be called when it ends.
-    """
-
-    __slots__ = ("_last", "at_end", "number")
-
-    def __init__(self) -> None:
-        self.number = self._last = 0
-        self.at_end: list[Callable[[], None]] = []
-
-    @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop) -> Turn:
-        """The one of ``loop``."""
-        try:
-            return loop._txtornado_turn  # type: ignore[attr-defined, no-any-return]
-        except AttributeError:
-            turn = cls()
-        try:
-            loop._txtornado_turn = turn  # type: ignore[attr-defined]
-        except AttributeError:
-            pass  # a loop with slots: each connection has turns of its own
-        return turn
-
-    def begin(self) -> None:
-        """A turn begins; `end` has to be called."""
-        self.number = self._last = self._last + MORE_AT_ONCE + 1
-
-    def begin_late(self, loop: asyncio.AbstractEventLoop) -> int:
-        """A turn is under way, which ends when ``loop`` says so; its number."""
-        self.begin()
-        loop.call_soon(self.end)
-        return self.number
-
-    def end(self) -> None:
-        """The turn ends: everything goes out."""
-        self.number = 0
-        if self.at_end:
-            callbacks, self.at_end = self.at_end, []
-            for callback in callbacks:
-                callback()
 
 
 class Delegate(Protocol):
