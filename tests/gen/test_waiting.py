@@ -203,6 +203,24 @@ class SmallToolTests(ReactorTestCase):
         await gen.sleep(0)
         self.assertTrue(cancelled.cancelled())
 
+    async def test_sleep_of_no_time(self) -> None:
+        """With nothing to wait for it lasts one turn of the loop, in which others come first."""
+        loop = asyncio.get_running_loop()
+        for duration in (0, 0.0, -1):
+            seen: list[str] = []
+            loop.call_soon(seen.append, "before")
+            slept = gen.sleep(duration)
+            self.assertFalse(slept.done())
+            await slept
+            self.assertEqual(seen, ["before"])
+
+    async def test_cancelled_sleep_leaves_nothing(self) -> None:
+        """A sleep that is cancelled takes its timer along."""
+        slept = gen.sleep(3600)
+        timer = slept.timer  # type: ignore[attr-defined]
+        slept.cancel()
+        self.assertTrue(timer.cancelled())
+
     async def test_maybe_future(self) -> None:
         """A Future comes back, anything else is the result of a new one."""
         future: asyncio.Future[None] = asyncio.Future()

@@ -144,16 +144,27 @@ class _Sleep(Future[None]):
 
 
 def sleep(duration: float) -> Future[None]:
-    """A Future that is resolved after ``duration`` seconds (Tornado 4.1)."""
-    future = _Sleep(loop=current_loop())
-    future.timer = future.get_loop().call_later(duration, _wake, future)
+    """A Future that is resolved after ``duration`` seconds (Tornado 4.1).
+
+    With 0, or less, that is the loop's next turn.
+    """
+    if duration > 0:
+        slept = _Sleep(loop=current_loop())
+        slept.timer = slept.get_loop().call_later(duration, _wake, slept)
+        return slept
+    future: Future[None] = new_future()
+    future.get_loop().call_soon(_resolve, future)
     return future
+
+
+def _resolve(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _wake(future: _Sleep) -> None:
     del future.timer  # which refers to the future
-    if not future.done():
-        future.set_result(None)
+    _resolve(future)
 
 
 def with_timeout(
