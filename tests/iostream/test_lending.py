@@ -188,15 +188,15 @@ class PartsTests(LendingTestCase):
         await future
 
     async def test_many_parts(self) -> None:
-        """Four parts of a turn go out at once, those that follow together at its end."""
+        """Three parts of a turn go out at once, those that follow together at its end."""
         reader, writer, sizes = await self.sends()
         for _ in range(10):
             self.assertTrue(writer.send_part(b"x" * 100))
-        self.assertEqual(sizes, [100] * 4)
+        self.assertEqual(sizes, [100] * 3)
         await self.turn()
-        self.assertEqual(sizes, [100] * 4 + [600])
+        self.assertEqual(sizes, [100] * 3 + [700])
         self.assertTrue(writer.send_part(b"x" * 100))
-        self.assertEqual(sizes, [100] * 4 + [600, 100])
+        self.assertEqual(sizes, [100] * 3 + [700, 100])
         self.assertEqual(await reader.read_bytes(1100), b"x" * 1100)
 
     async def test_pause(self) -> None:
@@ -207,7 +207,7 @@ class PartsTests(LendingTestCase):
         for _ in range(3):
             self.now += 1
             writer.send_part(b"y" * 100)
-        self.assertEqual(sizes, [100] * 4 + [300, 100, 100])
+        self.assertEqual(sizes, [100] * 3 + [400, 100, 100])
         self.assertFalse(writer.writing())
         self.assertEqual(await reader.read_bytes(900), b"x" * 600 + b"y" * 300)
 
@@ -217,7 +217,7 @@ class PartsTests(LendingTestCase):
         for _ in range(6):
             writer.send_part(b"x" * 100)
         writer.send(b"end")
-        self.assertEqual(sizes, [100] * 4 + [203])
+        self.assertEqual(sizes, [100] * 3 + [303])
         self.assertEqual(await reader.read_bytes(603), b"x" * 600 + b"end")
 
     async def test_closing(self) -> None:

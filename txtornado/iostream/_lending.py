@@ -12,11 +12,13 @@ from time import monotonic
 from txtornado._twisted import SocketTransport
 from txtornado.iostream._errors import StreamClosedError
 from txtornado.iostream._state import Borrower
-from txtornado.iostream._turn import MORE_AT_ONCE, Turn
+from txtornado.iostream._turn import Turn
 from txtornado.iostream._writing import Writing
 
 __all__ = ["Lending"]
 
+#: How many parts go out at once in a turn, after the first; no more than ``MORE_AT_ONCE``.
+_MORE_PARTS_AT_ONCE = 2
 #: After how many seconds without one a piece goes out at once.
 _PAUSE = 0.005
 
@@ -60,7 +62,7 @@ class Lending(Writing):
         turn = Turn.of(self._loop)
         number = turn.number or turn.begin_late(self._loop)
         part = self._part
-        if part >= number + MORE_AT_ONCE:
+        if part >= number + _MORE_PARTS_AT_ONCE:
             before, self._part_time = self._part_time, monotonic()
             if self._part_time - before < _PAUSE:
                 return self.gather(data)
@@ -68,7 +70,7 @@ class Lending(Writing):
             self._part = number
         else:
             self._part = part + 1
-            if part + 1 == number + MORE_AT_ONCE:
+            if part + 1 == number + _MORE_PARTS_AT_ONCE:
                 self._part_time = monotonic()
         return self.send(data)
 

@@ -100,11 +100,6 @@ class Writing(State):
         if self.max_write_buffer_size is not None:
             self._check_room(size)
         if self._input is not None or self._kept is not None or self._burst >= self._gather_after:
-            kept = self._kept
-            if kept is not None and size < _SMALL and len(kept) + size <= _BATCH:
-                kept += data if type(data) is bytes else _copied(data)
-                self._given += size
-                return self._done_future or self._done()
             if self._gather(data, size) or self._send(data, size):
                 return self._done_future or self._done()
         elif self._given == self._taken and self._direct and not self._blocked and size:
@@ -223,28 +218,24 @@ class Writing(State):
         a peer that would be waked by each connection's is then waked by the first.  False when
         the write has to go the ordinary way.
         """
-        if not self._keep(data, size):
-            return False
-        if not self._gathering:
-            self._gathering = True
-            Turn.of(self._loop).at_end(self._send_gathered, self._loop)
-        return True
-
-    def _keep(self, data: Data, size: int) -> bool:
-        """Keep a copy, for which it has to be possible to send it at once."""
+        kept = self._kept
+        if kept is not None and size < _SMALL and len(kept) + size <= _BATCH:
+            kept += data if type(data) is bytes else _copied(data)
+            self._given += size
+            return True
         if not self._direct or self._blocked or self._waiting or not 0 < size < _SMALL:
-            return False
+            return False  # it has to be possible to send it at once
         if self._given - self._taken + size > _BATCH:
             self._flush()
             if self._given != self._taken or self._closed:
                 return False
-        if self._kept is None:
-            self._kept = bytearray(_copied(data))
-            if self._borrower is not None:
-                self._recall()
-        else:
-            self._kept += _copied(data)
+        self._kept = bytearray(_copied(data))
+        if self._borrower is not None:
+            self._recall()
         self._given += size
+        if not self._gathering:
+            self._gathering = True
+            Turn.of(self._loop).at_end(self._send_gathered, self._loop)
         return True
 
     def _send_kept(self, kept: bytearray) -> BaseException | None:
