@@ -164,7 +164,9 @@ class SocketTransport(DirectTransport, tcp.Connection):
     connecting = False
     #: It was closed here, and stays until the peer has read what is left.
     lingers = False
-    #: How much is read at once after a full chunk of ``bufferSize``.
+    #: How much is read at once: a message of 64 KiB comes together with its head.
+    bufferSize = (1 << 16) + (1 << 10)
+    #: The same after a full chunk.
     burst = 1 << 18
 
     def __init__(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.iostream.support import Consumer, StreamTestCase, TLSPair
+from tests.iostream.support import Consumer, StreamTestCase, TLSPair, UnixPair
 from txtornado.interfaces import IStreamConsumer
 from txtornado.iostream import IOStream, StreamClosedError
 
@@ -111,6 +113,29 @@ class PushTests(StreamTestCase):
         await client.read_until_close()
         self.assertIsInstance(server.error, ZeroDivisionError)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class ChunkTests(UnixPair, StreamTestCase):
+    async def chunks(self, size: int, **options: Any) -> list[int]:
+        """The sizes of the pieces in which a consumer gets so many bytes that came together."""
+        server, client = await self.pair(**options)
+        await client.write(b"x" * size)
+        done = self.io_loop.asyncio_loop.create_future()
+        consumer = Consumer()
+        consumer.stream_closed = done.set_result
+        server.set_consumer(consumer)
+        client.close()
+        await done
+        return [len(chunk) for chunk in consumer.chunks]
+
+    async def test_round_message(self) -> None:
+        """A message of 64 KiB comes in one piece with its head."""
+        self.assertEqual(await self.chunks(65536 + 1024), [65536 + 1024])
+
+    async def test_chosen_size(self) -> None:
+        """Nothing larger comes than was asked for."""
+        self.assertEqual(await self.chunks(2500, read_chunk_size=1000), [1000, 1000, 500])
+        self.assertLessEqual(max(await self.chunks(70_000, max_buffer_size=70_000)), 35_000)
 
 
 class SendTests(StreamTestCase):

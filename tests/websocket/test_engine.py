@@ -219,6 +219,16 @@ class ViolationTests(SynchronousTestCase):
         self.assertEqual(events(engine, head + masked(bad[:-1])), [])
         self.refused(1007, masked(bad)[-1:], engine=engine)
 
+    def test_first_bad_byte_after_ascii(self) -> None:
+        """So it is where nothing but ASCII came before, in pieces."""
+        head = bytes([FIN | TEXT, 0xFE]) + (1000).to_bytes(2, "big") + b"\x01\x02\x03\x04"
+        for text in (b"ascii\xff", "ascii\u20ac".encode() + b"\xff"):
+            engine = server()
+            wire = head + masked(text)
+            for position in range(len(wire) - 1):
+                self.assertEqual(events(engine, wire[position : position + 1]), [])
+            self.refused(1007, wire[-1:], engine=engine)
+
     def test_unfinished_character(self) -> None:
         """A text must not end within a character."""
         self.refused(1007, frame(FIN | TEXT, b"\xe2\x82"))

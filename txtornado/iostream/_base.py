@@ -32,7 +32,7 @@ from txtornado.iostream._errors import StreamClosedError, cause_of, is_reset
 from txtornado.iostream._lending import Lending
 from txtornado.iostream._reading import Reading
 from txtornado.iostream._reads import ReadUntilClose
-from txtornado.iostream._state import ExcInfo, seen
+from txtornado.iostream._state import CHUNK_SIZE, ExcInfo, seen
 
 __all__ = ["BaseIOStream"]
 
@@ -85,7 +85,7 @@ class BaseIOStream(Reading, Lending):
         # Programs that divide the machine's memory come with a float.
         self.max_buffer_size = int(max_buffer_size or 104857600)
         # A chunk of half the buffer can always be taken while a read waits for the other half.
-        self.read_chunk_size = min(read_chunk_size or 65536, max(1, self.max_buffer_size // 2))
+        self.read_chunk_size = min(read_chunk_size or CHUNK_SIZE, max(1, self.max_buffer_size // 2))
         self.max_write_buffer_size = max_write_buffer_size
 
     # -- hooks for subclasses -----------------------------------------------------------

@@ -17,6 +17,7 @@ from txtornado.iostream import _old_style
 from txtornado.iostream._base import BaseIOStream
 from txtornado.iostream._errors import StreamClosedError
 from txtornado.iostream._reading import Reading
+from txtornado.iostream._state import CHUNK_SIZE
 from txtornado.log import gen_log
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class IOStream(BaseIOStream):
     def _limit(self, transport: Any) -> None:
         """Have the transport read no more at once than there may be."""
         size = self.read_chunk_size
-        if size != transport.bufferSize or self.max_buffer_size < _ROOMY:
+        if size != CHUNK_SIZE or self.max_buffer_size < _ROOMY:
             transport.bufferSize = transport.burst = size
 
     def _established(self, wanted: bool) -> None:

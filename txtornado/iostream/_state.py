@@ -17,7 +17,10 @@ from txtornado.ioloop import IOLoop
 from txtornado.iostream._buffers import ReadBuffer
 from txtornado.iostream._errors import StreamClosedError
 
-__all__ = ["Borrower", "Data", "ExcInfo", "State", "seen"]
+__all__ = ["CHUNK_SIZE", "Borrower", "Data", "ExcInfo", "State", "seen"]
+
+#: Bytes that are read at once where nobody said how many.
+CHUNK_SIZE = 65536
 
 ExcInfo = Union[
     None,

@@ -327,12 +327,13 @@ class Engine:
     def _collect(self, data: bytes, last: bool) -> None:
         if self._message_opcode == TEXT and not (last and self._decoder is None):
             # Only to refuse it early: the text is decoded when it is complete.
-            if self._decoder is None:
+            if self._decoder is None and not data.isascii():
                 self._decoder = _Utf8Decoder()
-            try:
-                self._decoder.decode(data)
-            except UnicodeDecodeError:
-                raise _bad_text() from None
+            if self._decoder is not None:
+                try:
+                    self._decoder.decode(data)
+                except UnicodeDecodeError:
+                    raise _bad_text() from None
         if self._parts is None:
             self._parts = bytearray()
         self._parts += data
