@@ -100,7 +100,8 @@ def profile(job: HTTPJob, spy: str, effort: Effort, checkout: Path) -> Iterator[
             running, job.request, job.right, effort, connections=job.connections
         )
         stacks = Path(results, "stacks")
-        command = [spy, "record", "--format=raw", f"--rate={RATE}"]
+        # To stop the server for each sample would have most of them at its system calls.
+        command = [spy, "record", "--nonblocking", "--format=raw", f"--rate={RATE}"]
         command += [f"--duration={effort.seconds:g}", f"--output={stacks}", f"--pid={running.pid}"]
         watcher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
