@@ -53,7 +53,7 @@ class BaseIOStream(Reading, Lending):
 
     Args:
         max_buffer_size: bytes to buffer of what comes in (default 100 MiB).
-        read_chunk_size: bytes to read at once (default 64 KiB).
+        read_chunk_size: bytes to read at once (default 64 KiB, or more where that saves work).
         max_write_buffer_size: bytes to buffer of what goes out (default: any number;
             Tornado 4.0).
         io_loop: Tornado before 5.0, there the first argument: the loop to run on.
